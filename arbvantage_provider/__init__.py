@@ -1,0 +1,97 @@
+"""Typed workers for a hub that hands out tasks over gRPC.
+
+A provider takes tasks, validates the payload, runs the action that the task
+names, and gives the result back::
+
+    from arbvantage_provider import Provider
+
+    provider = Provider("weather", auth_token="…", hub_url="hub-grpc:50051")
+
+    @provider.actions.register()
+    async def forecast(city: str, days: int = 3) -> dict[str, object]:
+        ...
+
+    provider.start()
+
+What is listed in ``__all__`` is public, as it is in ``rate_limit``,
+``testing`` and ``exceptions``; the rest may change. Names are imported on
+first use, so that the command line answers at once.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from arbvantage_provider.actions import Action, Actions
+    from arbvantage_provider.context import TaskContext
+    from arbvantage_provider.exceptions import (
+        ActionError,
+        ActionNotFoundError,
+        ActionTimeoutError,
+        AuthenticationError,
+        ConfigError,
+        ConnectionError,  # noqa: A004 - the name is the contract's
+        DuplicateActionError,
+        HandlerSignatureError,
+        HubError,
+        InvalidPayloadError,
+        ProtocolError,
+        ProviderError,
+        RateLimitedError,
+        RegistrationError,
+        SchemaError,
+    )
+    from arbvantage_provider.provider import Provider
+    from arbvantage_provider.responses import ProviderResponse
+    from arbvantage_provider.settings import ProviderSettings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Action",
+    "ActionError",
+    "ActionNotFoundError",
+    "ActionTimeoutError",
+    "Actions",
+    "AuthenticationError",
+    "ConfigError",
+    "ConnectionError",
+    "DuplicateActionError",
+    "HandlerSignatureError",
+    "HubError",
+    "InvalidPayloadError",
+    "ProtocolError",
+    "Provider",
+    "ProviderError",
+    "ProviderResponse",
+    "ProviderSettings",
+    "RateLimitedError",
+    "RegistrationError",
+    "SchemaError",
+    "TaskContext",
+    "__version__",
+]
+
+_ROOMS = {
+    "Action": "actions",
+    "Actions": "actions",
+    "Provider": "provider",
+    "ProviderResponse": "responses",
+    "ProviderSettings": "settings",
+    "TaskContext": "context",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its room when it is first asked for."""
+    if name not in __all__:
+        problem = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(problem)
+    room = importlib.import_module(f"{__name__}.{_ROOMS.get(name, 'exceptions')}")
+    value = getattr(room, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

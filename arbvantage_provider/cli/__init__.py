@@ -1,0 +1,139 @@
+"""The ``arbvantage`` command: what can be typed, and what help says of it.
+
+What the commands do is imported when one of them is run, so that ``--help``
+answers at once.
+"""
+
+from typing import BinaryIO
+
+import click
+
+__all__ = ["main"]
+
+_MAIN = """Run a provider, try one of its actions, or list them.
+
+TARGET says which provider: 'module', 'module:name', 'file.py' or 'file.py:name'.
+The name is that of a Provider, a subclass of it, or a function that returns one;
+leave it out where the module holds only one.
+
+\b
+Examples:
+  arbvantage run provider.py
+  arbvantage run provider.py --local-hub --tasks tasks.jsonl
+  arbvantage call provider.py greet name=Ann
+  arbvantage actions provider.py
+
+Data goes to stdout, words to stderr. Exit codes: 0 done, 1 failure, 2 wrong
+usage, 3 no hub, 4 token refused.
+"""
+
+_RUN = """Run the provider TARGET until Ctrl-C or SIGTERM.
+
+Tasks that are running then are finished first.
+
+With --local-hub --tasks FILE, the provider is given the tasks of the file, each
+result is printed as one JSON line, as it comes, and the command ends when all are
+answered. Statuses do not change the exit code.
+
+\b
+A line of FILE; the account may be left out:
+  {"action": "greet", "payload": {"name": "Ann"}, "account": {"key": "…"}}
+"""
+
+_CALL = """Run one ACTION of TARGET here, with no hub, and print the response.
+
+The payload is given field by field, as one JSON object, or with '-' on stdin.
+VALUE is text for a field that is text, such as a str or a date; else it is JSON,
+such as 3, true or '["a", "b"]'. A field that may be text or something else takes
+JSON where VALUE is JSON, and else text.
+
+An error response, and one that says a limit is reached, exits with 1.
+
+\b
+Examples:
+  arbvantage call provider.py greet name=Ann times=3
+  arbvantage call provider.py greet '{"name": "Ann", "times": 3}'
+  arbvantage call provider.py greet - < payload.json
+"""
+
+_ACTIONS = """List the actions of TARGET with their fields.
+
+A field inside another one is written 'user.name', one inside the items of a list
+'users[].name', and the fields of the account begin with 'account.'.
+"""
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click calls it so
+    if wanted and not context.resilient_parsing:
+        from arbvantage_provider import __version__  # noqa: PLC0415 - on use
+
+        click.echo(f"arbvantage {__version__}")
+        context.exit()
+
+
+@click.group(help=_MAIN, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def main() -> None:
+    """The ``arbvantage`` command."""
+
+
+@main.command(
+    "run", help=_RUN, short_help="Run a provider on its hub, or on a local one."
+)
+@click.argument("target")
+@click.option(
+    "--local-hub",
+    is_flag=True,
+    help="Run on a hub inside this process; no token is needed.",
+)
+@click.option(
+    "--tasks",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Tasks for the local hub, one JSON object a line; '-' is stdin.",
+)
+def _run(*, target: str, local_hub: bool, tasks: BinaryIO | None) -> None:
+    """Run a provider."""
+    if tasks is not None and not local_hub:
+        problem = "--tasks is for the local hub: give --local-hub as well"
+        raise click.UsageError(problem)
+    from arbvantage_provider.cli.run import run_target  # noqa: PLC0415 - on use
+
+    run_target(target, local_hub=local_hub, tasks=tasks)
+
+
+@main.command(
+    "call", help=_CALL, short_help="Run one action here and print the response."
+)
+@click.argument("target")
+@click.argument("action")
+@click.argument("arguments", nargs=-1, metavar="[KEY=VALUE... | JSON | -]")
+@click.option(
+    "--account",
+    metavar="JSON|@FILE",
+    help="The account, as a JSON object or as a file that holds one.",
+)
+def _call(
+    *, target: str, action: str, arguments: tuple[str, ...], account: str | None
+) -> None:
+    """Run one action in process."""
+    from arbvantage_provider.cli.call import call_action  # noqa: PLC0415 - on use
+
+    call_action(target, action, arguments, account=account)
+
+
+@main.command("actions", help=_ACTIONS)
+@click.argument("target")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def _actions(*, target: str, as_json: bool) -> None:
+    """List a provider's actions."""
+    from arbvantage_provider.cli.actions import list_actions  # noqa: PLC0415 - on use
+
+    list_actions(target, as_json=as_json)

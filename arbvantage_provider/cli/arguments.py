@@ -1,0 +1,86 @@
+"""What is typed after an action's name, as the JSON text of a payload."""
+
+import json
+from collections.abc import Sequence
+from typing import NoReturn
+
+from arbvantage_provider.cli.errors import Misuse, suggest
+from arbvantage_provider.cli.fields import Field, Fields
+
+_TEXT = frozenset({"string"})
+_TEXT_OR_NULL = frozenset({"string", "null"})
+
+
+def read_pairs(pairs: Sequence[str], fields: Fields, action: str) -> str:
+    """``KEY=VALUE`` arguments as a JSON object.
+
+    Args:
+        pairs: as typed; the first ``=`` of each parts key and value.
+        fields: what the action's payload holds.
+        action: the action's name, for messages.
+
+    Raises:
+        Misuse: for an argument without ``=``, a key given twice or one that is
+            no field, and a value that is no JSON where JSON is needed.
+    """
+    payload: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise Misuse(_refuse_argument(pair, fields))
+        if key in payload:
+            problem = f"{key!r} is given twice; give each field once"
+            raise Misuse(problem)
+        if key not in fields.top and not fields.is_open:
+            raise Misuse(_refuse_key(key, fields, action))
+        payload[key] = _read_value(key, text, fields.top.get(key))
+    members = (f"{json.dumps(key)}: {value}" for key, value in payload.items())
+    return "{" + ", ".join(members) + "}"
+
+
+def _read_value(key: str, text: str, field: Field | None) -> str:
+    """JSON text: a string where the field is text, else ``text`` as it stands.
+
+    A field that takes text among other things is given JSON where ``text`` is
+    JSON, and else a string.
+    """
+    kinds = field.kinds if field else None
+    if kinds is not None and kinds <= _TEXT_OR_NULL:
+        return text if text == "null" and kinds != _TEXT else json.dumps(text)
+    try:
+        json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        if field is None or kinds is None or "string" in kinds:
+            return json.dumps(text)
+        problem = (
+            f"{key}={text}: {key!r} is of type {field.type}, so its value must be "
+            f"JSON ({error})"
+        )
+        raise Misuse(problem) from None
+    return text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    problem = f"JSON has no {name}"
+    raise ValueError(problem)
+
+
+def _refuse_argument(argument: str, fields: Fields) -> str:
+    problem = f"{argument!r} is neither KEY=VALUE, nor one JSON object, nor '-'"
+    if argument in fields.top:
+        return f"{problem}; give the field a value: {argument}=VALUE"
+    return problem
+
+
+def _refuse_key(key: str, fields: Fields, action: str) -> str:
+    problem = f"{action!r} has no field {key!r}"
+    parent, dot, inner = key.partition(".")
+    if dot and parent in fields.top:
+        example = json.dumps({inner: "…"}, ensure_ascii=False)
+        return (
+            f"{problem}; write what is inside {parent!r} as JSON: {parent}='{example}'"
+        )
+    if not fields.top:
+        return f"{problem}; it takes none"
+    names = list(fields.top)
+    return f"{problem}{suggest(key, names)} (its fields: {', '.join(names)})"

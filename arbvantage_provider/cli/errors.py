@@ -1,0 +1,39 @@
+"""What ends a command, as one ``Error:`` line on stderr and an exit code."""
+
+import click
+
+from arbvantage_provider.exceptions import nearest_name
+
+
+class Failure(click.ClickException):
+    """Something went wrong while the command did what it was asked for."""
+
+    exit_code = 1
+
+
+class Misuse(Failure):
+    """What was typed names something that is not there, or cannot be read.
+
+    click's own ``UsageError`` would put the syntax of the command above the
+    message, and here the syntax was right.
+    """
+
+    exit_code = 2
+
+
+class NoHub(Failure):
+    """No hub answers."""
+
+    exit_code = 3
+
+
+class TokenRefused(Failure):
+    """The hub refuses the token, or there is none to show."""
+
+    exit_code = 4
+
+
+def suggest(name: str, names: list[str]) -> str:
+    """``; did you mean 'x'?``, or nothing where no name is like it."""
+    nearest = nearest_name(name, names)
+    return f"; did you mean {nearest!r}?" if nearest else ""

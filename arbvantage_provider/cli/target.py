@@ -1,0 +1,170 @@
+"""TARGET: from what is typed to the provider that is meant.
+
+TARGET is ``module``, ``module:name``, ``file.py`` or ``file.py:name``; the name
+may be dotted. It names an instance, a subclass of ``Provider``, or a factory.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+
+from arbvantage_provider.cli.errors import Misuse, suggest
+from arbvantage_provider.cli.source import import_source
+from arbvantage_provider.cli.theirs import run_theirs
+from arbvantage_provider.provider import Provider
+
+FACTORY_NAMES = ("create_provider", "make_provider")
+"""Functions of these names count as factories without any annotation."""
+
+
+def load_provider(target: str) -> Provider:
+    """The provider that TARGET names, built if it is not built yet.
+
+    Without a name, it is the only one that the module holds: an instance, or
+    else a subclass, or else a factory.
+
+    Raises:
+        Misuse: if nothing is there, or it is no provider, or there are several.
+        Failure: if the user's program raises while it is imported or called.
+    """
+    source, name = split_target(target)
+    module = import_source(source)
+    if name:
+        return _build(_find_named(module, source, name), name)
+    name, found = _find_only(module, source)
+    return _build(found, name)
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """``file.py:name`` as its two parts; the name is ``""`` where there is none."""
+    if target.endswith(".py") or ":" not in target:
+        return target, ""
+    source, _, name = target.rpartition(":")
+    return source, name
+
+
+def _find_named(module: ModuleType, source: str, name: str) -> Any:
+    found: Any = module
+    for step in name.split("."):
+        try:
+            found = getattr(found, step)
+        except AttributeError:
+            names = [known for known in dir(found) if not known.startswith("_")]
+            problem = f"{source!r} has no {name!r}{suggest(step, names)}"
+            raise Misuse(problem) from None
+    return found
+
+
+def _find_only(module: ModuleType, source: str) -> tuple[str, Any]:
+    """The only instance, or else the only subclass, or else the only factory."""
+    kinds: tuple[Callable[[Any], bool], ...] = (
+        _is_instance,
+        lambda value: _is_class(value) and _is_own(value, module),
+        lambda value: _is_factory(value) and _is_own(value, module),
+    )
+    for is_meant in kinds:
+        found = _collect(module, is_meant)
+        if len(found) > 1:
+            names = " and ".join(repr(name) for name in found)
+            first = f"{source}:{next(iter(found))}"
+            problem = f"{source!r} holds {names}; say which one, as in {first!r}"
+            raise Misuse(problem)
+        if found:
+            return found.popitem()
+    raise Misuse(_refuse_empty(module, source))
+
+
+def _collect(module: ModuleType, is_meant: Callable[[Any], bool]) -> dict[str, Any]:
+    """Each object that is meant, once, under its first public name."""
+    found: dict[str, Any] = {}
+    for name, value in list(vars(module).items()):
+        known = any(value is other for other in found.values())
+        if not name.startswith("_") and not known and is_meant(value):
+            found[name] = value
+    return found
+
+
+def _is_own(value: Any, module: ModuleType) -> bool:
+    """Whether it is of the module, or of the package; not what it merely imports."""
+    return f"{value.__module__}.".startswith(f"{module.__name__}.")
+
+
+def _is_instance(value: Any) -> bool:
+    return isinstance(value, Provider)
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Provider)
+
+
+def _is_factory(value: Any) -> bool:
+    """Whether a function is annotated, or named, as one that makes a provider."""
+    if not isinstance(value, FunctionType):
+        return False
+    if value.__name__ in FACTORY_NAMES:
+        return True
+    try:
+        returned = typing.get_type_hints(value).get("return")
+    except Exception:  # noqa: BLE001 - any annotation may raise; then it says nothing
+        return False
+    return _is_class(returned)
+
+
+def _refuse_empty(module: ModuleType, source: str) -> str:
+    problem = f"{source!r} holds no provider"
+    imported = [name for name in _collect(module, _is_class) if name != "Provider"]
+    if imported:
+        return f"{problem} of its own; did you mean '{source}:{imported[0]}'?"
+    factories = " or ".join(repr(name) for name in FACTORY_NAMES)
+    return (
+        f"{problem}: no instance or subclass of Provider, and no function that is "
+        f"annotated to return one or is called {factories}"
+    )
+
+
+def _build(found: Any, name: str) -> Provider:
+    """The instance that ``found`` is, or returns."""
+    if isinstance(found, Provider):
+        return found
+    if not callable(found):
+        problem = (
+            f"{name!r} is no provider but a value of type {type(found).__name__}; "
+            "name a Provider, a subclass of it, or a function that returns one"
+        )
+        raise Misuse(problem)
+    _check_callable(found, name)
+    made = run_theirs(found, f"{name}() failed")
+    if isinstance(made, Provider):
+        return made
+    kind = type(made).__name__
+    problem = f"{name!r} is no provider: calling it gave a value of type {kind}"
+    raise Misuse(problem)
+
+
+def _check_callable(found: Callable[..., Any], name: str) -> None:
+    if inspect.iscoroutinefunction(found):
+        problem = f"{name!r} is async; a factory must return the provider itself"
+        raise Misuse(problem)
+    required = _list_required(found)
+    if required:
+        problem = (
+            f"{name!r} needs arguments ({', '.join(required)}); name an instance, or "
+            "a function without required parameters that returns one"
+        )
+        raise Misuse(problem)
+
+
+def _list_required(found: Callable[..., Any]) -> list[str]:
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind not in variadic
+    ]

@@ -1,0 +1,76 @@
+"""What a handler may ask for about the task it runs."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskContext:
+    """The task that a handler runs, and how it stands.
+
+    A handler receives it by annotating a parameter with this class, or by
+    naming a parameter ``context``.
+
+    Attributes:
+        id: the task's id; ``""`` when a task is run without a hub.
+        action: the name of the action.
+        provider: the name of the provider.
+        attempt: 1 for the first run.
+        timeout: seconds that the handler has, from its start.
+        deadline: when they are over, in seconds of ``monotonic``.
+        monotonic: the provider's clock, in seconds.
+    """
+
+    id: str
+    action: str
+    provider: str
+    attempt: int = 1
+    timeout: float
+    deadline: float
+    monotonic: Callable[[], float] = field(repr=False)
+    make_logger: Callable[["TaskContext"], Any] = field(repr=False)
+    _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @cached_property
+    def logger(self) -> Any:
+        """A logger that adds the task's id and action to each line."""
+        return self.make_logger(self)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline, at least 0."""
+        return max(self.deadline - self.monotonic(), 0.0)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the result any more.
+
+        An async handler is cancelled instead; a handler in a thread cannot be,
+        and should look at this between two steps.
+        """
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Tell the handler that nobody waits for it any more."""
+        self._cancelled.set()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What a handler may know of the provider that runs it; never the token.
+
+    Attributes:
+        name: the provider's name.
+        settings: its settings without the token, by their names.
+        timezone: its time zone.
+        now: tells the date and time in a time zone.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    timezone: dt.tzinfo
+    now: Callable[[dt.tzinfo], dt.datetime] = field(repr=False)

@@ -1,0 +1,226 @@
+"""The error tree: everything that this package raises on purpose.
+
+Each class builds its message from typed fields, so that a program can act on
+the fields and a person can read the message. A message says what is wrong,
+where, and what to write instead. It never holds the token, an account value or
+an input value.
+
+Source: the tree and the table of errors in ``docs/errors.md``.
+"""
+
+import builtins
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+__all__ = [
+    "ActionError",
+    "ActionNotFoundError",
+    "ActionTimeoutError",
+    "AuthenticationError",
+    "ConfigError",
+    "ConnectionError",
+    "DuplicateActionError",
+    "HandlerSignatureError",
+    "HubError",
+    "InvalidPayloadError",
+    "ProtocolError",
+    "ProviderError",
+    "RateLimitedError",
+    "RegistrationError",
+    "SchemaError",
+    "Violation",
+]
+
+
+class Violation(TypedDict):
+    """One place where a payload or an account does not fit its schema."""
+
+    path: str
+    """Where: ``user.addresses[0].zip``; account paths begin with ``account``."""
+    type: str
+    """What kind of error, in pydantic's terms: ``missing``, ``int_type``, …"""
+    message: str
+    """What was expected there; never the value that was found."""
+
+
+class ProviderError(Exception):
+    """The root of the tree: catches whatever this package raises on purpose."""
+
+
+class ConfigError(ProviderError, ValueError):
+    """A setting is missing or cannot be used."""
+
+
+# --- raised while actions are declared ---------------------------------------
+
+
+class RegistrationError(ProviderError):
+    """A declaration is wrong; raised where the action is registered.
+
+    Attributes:
+        action: the name of the action that is being registered.
+    """
+
+    def __init__(self, action: str, problem: str) -> None:
+        super().__init__(f"action {action!r}: {problem}")
+        self.action = action
+
+
+class SchemaError(RegistrationError):
+    """A schema cannot be compiled.
+
+    Attributes:
+        path: where in the schema, such as ``payload_schema.user.tags``.
+    """
+
+    def __init__(self, action: str, path: str, problem: str) -> None:
+        super().__init__(action, f"{path}: {problem}")
+        self.path = path
+
+
+class HandlerSignatureError(RegistrationError):
+    """A handler cannot be called with what a task brings.
+
+    Attributes:
+        parameter: the name of the handler's parameter, or ``""``.
+    """
+
+    def __init__(self, action: str, parameter: str, problem: str) -> None:
+        where = f"parameter {parameter!r}: " if parameter else ""
+        super().__init__(action, where + problem)
+        self.parameter = parameter
+
+
+class DuplicateActionError(RegistrationError):
+    """Two actions of one provider have the same name."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(
+            action, "this name is registered already; give each action its own name"
+        )
+
+
+# --- what a task may end with ------------------------------------------------
+
+
+class ActionError(ProviderError):
+    """Raised by a handler: the task fails with this message and data.
+
+    Args:
+        message: what the hub is told, word for word.
+        data: any JSON value for the response's ``data``.
+
+    Attributes:
+        message: as given.
+        data: as given.
+    """
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class ActionNotFoundError(ActionError, LookupError):
+    """A task names an action that the provider does not have.
+
+    Attributes:
+        action: the name that was asked for, cut to 200 characters.
+        actions: the names that there are, sorted.
+        nearest: the name that is most like it, or ``None``.
+    """
+
+    def __init__(self, action: str, actions: Iterable[str] = ()) -> None:
+        self.action = _shorten(action)
+        self.actions = sorted(actions)
+        self.nearest = nearest_name(self.action, self.actions)
+        hint = f"; did you mean {self.nearest!r}?" if self.nearest else ""
+        super().__init__(
+            f"no action {self.action!r}{hint}",
+            {"actions": self.actions, "nearest": self.nearest},
+        )
+
+
+class InvalidPayloadError(ActionError, ValueError):
+    """A payload or an account does not fit what the action declares.
+
+    Attributes:
+        errors: the violations; paths, kinds and messages, never input values.
+    """
+
+    def __init__(self, message: str, errors: Sequence[Violation] = ()) -> None:
+        self.errors = list(errors)
+        super().__init__(message, {"errors": self.errors})
+
+
+class ActionTimeoutError(ActionError, builtins.TimeoutError):
+    """A handler was not done at its deadline.
+
+    Attributes:
+        action: the action's name.
+        timeout: the deadline, in seconds from the handler's start.
+    """
+
+    def __init__(self, action: str, timeout: float) -> None:
+        self.action = action
+        self.timeout = timeout
+        super().__init__(
+            f"{action!r} was not done within {timeout:g} s", {"timeout": timeout}
+        )
+
+
+class RateLimitedError(ActionError):
+    """A limit is reached; the task is answered with status ``limit``.
+
+    A handler may raise it, when the API behind it says so (HTTP 429).
+
+    Args:
+        wait_time: seconds until it is worth trying again; finite, not negative.
+        message: what the hub is told.
+
+    Attributes:
+        wait_time: as given, in seconds.
+
+    Raises:
+        ValueError: if ``wait_time`` is negative or not finite.
+    """
+
+    def __init__(self, wait_time: float, message: str = "") -> None:
+        if not 0 <= wait_time < float("inf"):
+            problem = f"wait_time is {wait_time!r}; give finite seconds, at least 0"
+            raise ValueError(problem)
+        self.wait_time = float(wait_time)
+        super().__init__(
+            message or f"limit reached; try again in {self.wait_time:.3g} s",
+            {"wait_time": self.wait_time},
+        )
+
+
+# --- between the provider and its hub ----------------------------------------
+
+
+class HubError(ProviderError):
+    """Something between this provider and its hub is wrong."""
+
+
+class ConnectionError(HubError, builtins.ConnectionError):  # noqa: A001 - the name is the contract's
+    """No hub answers; also the builtin ``ConnectionError``."""
+
+
+class AuthenticationError(HubError):
+    """The hub refuses the token, or there is none to show."""
+
+
+class ProtocolError(HubError):
+    """What answers is no hub, or speaks another protocol."""
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that is most like ``name``, or ``None`` if none is."""
+    return next(iter(difflib.get_close_matches(name, list(names), n=1)), None)
+
+
+def _shorten(name: str, length: int = 200) -> str:
+    """A hostile name must not flood messages and logs."""
+    return name if len(name) <= length else name[: length - 1] + "…"

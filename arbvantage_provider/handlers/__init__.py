@@ -1,0 +1,1 @@
+"""Signatures to call plans, made once, and calling handlers by them."""

@@ -1,0 +1,185 @@
+"""A handler's signature and its schemas to a call plan, made once.
+
+At run time only what was planned is called: each parameter has one reader. The
+order in which a parameter's source is looked for is the numbered list in
+``docs/handlers.md``.
+"""
+
+import inspect
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arbvantage_provider.context import TaskContext
+from arbvantage_provider.exceptions import HandlerSignatureError
+from arbvantage_provider.handlers.readers import (
+    NAMED,
+    Inputs,
+    Reader,
+    Source,
+    read_context,
+    read_field,
+    read_logger,
+    read_named,
+    read_whole,
+)
+from arbvantage_provider.handlers.signature import Signature
+from arbvantage_provider.handlers.types import (
+    contradicts,
+    is_dict,
+    is_model,
+    is_unsaid,
+    strip,
+)
+
+_Kind = inspect.Parameter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallPlan:
+    """Where each argument of a handler comes from.
+
+    Attributes:
+        positional: readers of the positional-only parameters, in order.
+        keyword: readers of the others, by name.
+    """
+
+    positional: tuple[Reader, ...]
+    keyword: Mapping[str, Reader]
+
+    def bind(self, inputs: Inputs) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments for one task."""
+        args = [read(inputs) for read in self.positional]
+        return args, {name: read(inputs) for name, read in self.keyword.items()}
+
+
+def plan_call(
+    action: str,
+    signature: Signature,
+    *,
+    payload: Source,
+    account: Source | None,
+    account_declared: bool,
+) -> CallPlan:
+    """The plan for a handler.
+
+    Raises:
+        HandlerSignatureError: if nothing can fill a parameter, or an annotation
+            contradicts the schema.
+    """
+    planner = _Planner(action, payload, account)
+    positional: list[Reader] = []
+    keyword: dict[str, Reader] = {}
+    for parameter in signature.parameters:
+        if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD):
+            continue
+        reader = planner.find_reader(parameter)
+        if parameter.kind is _Kind.POSITIONAL_ONLY:
+            positional.append(reader)
+        else:
+            keyword[parameter.name] = reader
+    if any(p.kind is _Kind.VAR_KEYWORD for p in signature.parameters):
+        taken = {parameter.name for parameter in signature.parameters}
+        rest = _read_rest(payload, account if account_declared else None)
+        keyword |= {name: read for name, read in rest.items() if name not in taken}
+    return CallPlan(positional=tuple(positional), keyword=keyword)
+
+
+def is_special(parameter: inspect.Parameter) -> bool:
+    """Whether the annotation or name asks for something other than the payload."""
+    annotation = strip(parameter.annotation)
+    return _asks_for_logger(annotation) or annotation is TaskContext
+
+
+def _asks_for_logger(annotation: Any) -> bool:
+    if not inspect.isclass(annotation):
+        return False
+    if issubclass(annotation, logging.Logger | logging.LoggerAdapter):
+        return True
+    return annotation.__module__.partition(".")[0] == "structlog"
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """Looks for a parameter's source, line by line of the documented order."""
+
+    action: str
+    payload: Source
+    account: Source | None
+
+    def find_reader(self, parameter: inspect.Parameter) -> Reader:
+        reader = self._find_by_annotation(parameter) or self._find_by_name(parameter)
+        if reader is not None:
+            return reader
+        if parameter.default is not _Kind.empty:
+            default = parameter.default
+            return lambda _: default
+        known = sorted({*self.payload.fields, "payload", "account", *NAMED})
+        problem = (
+            "nothing can fill it; rename it to one of "
+            f"{', '.join(known)}, give it a default, or add it to the payload schema"
+        )
+        raise HandlerSignatureError(self.action, parameter.name, problem)
+
+    def _find_by_annotation(self, parameter: inspect.Parameter) -> Reader | None:
+        annotation = strip(parameter.annotation)
+        if annotation is TaskContext:
+            return read_context
+        if _asks_for_logger(annotation):
+            return read_logger
+        for source in (self.payload, self.account):
+            if source is not None and annotation is source.type:
+                return read_whole(source, annotation)
+        return None
+
+    def _find_by_name(self, parameter: inspect.Parameter) -> Reader | None:
+        name = parameter.name
+        if name in self.payload.fields:
+            self._check_field(parameter)
+            default = parameter.default
+            return read_field(self.payload, name, parameter.annotation, default=default)
+        for source in (self.payload, self.account):
+            if source is not None and name == source.role:
+                self._check_whole(parameter, source)
+                return read_whole(source, parameter.annotation)
+        if name in NAMED:
+            return read_named(name, parameter.annotation)
+        return None
+
+    def _check_field(self, parameter: inspect.Parameter) -> None:
+        annotation = parameter.annotation
+        declared = self.payload.fields[parameter.name].type
+        if not is_unsaid(annotation) and contradicts(annotation, declared):
+            problem = (
+                f"its annotation {_show(annotation)} contradicts the schema, where "
+                f"the field is {_show(declared)}; make them the same"
+            )
+            raise HandlerSignatureError(self.action, parameter.name, problem)
+
+    def _check_whole(self, parameter: inspect.Parameter, source: Source) -> None:
+        annotation = strip(parameter.annotation)
+        wanted = inspect.isclass(annotation) or is_model(annotation)
+        if is_unsaid(annotation) or is_dict(annotation) or not wanted:
+            return
+        if not (inspect.isclass(source.type) and contradicts(annotation, source.type)):
+            return
+        problem = (
+            f"its annotation {_show(annotation)} is not what the {source.role} "
+            f"schema gives; annotate it with dict, or write "
+            f"{source.role}_schema={_show(annotation)}"
+        )
+        raise HandlerSignatureError(self.action, parameter.name, problem)
+
+
+def _read_rest(payload: Source, account: Source | None) -> dict[str, Reader]:
+    """All that ``**kwargs`` takes."""
+    rest: dict[str, Reader] = dict(NAMED)
+    for source in (payload, account):
+        if source is not None:
+            rest[source.role] = read_whole(source, _Kind.empty)
+    return rest | {name: read_field(payload, name) for name in payload.fields}
+
+
+def _show(annotation: Any) -> str:
+    return annotation.__name__ if inspect.isclass(annotation) else str(annotation)

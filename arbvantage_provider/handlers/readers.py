@@ -1,0 +1,195 @@
+"""The functions that read one parameter's value from what a task brings."""
+
+import datetime as dt
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from pydantic import BaseModel, TypeAdapter
+
+from arbvantage_provider.context import Profile, TaskContext
+from arbvantage_provider.handlers.types import holds_model, is_dict, is_unsaid, strip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """What one task brings to a handler, validated."""
+
+    payload: Any
+    account: Any
+    context: TaskContext
+    profile: Profile
+
+
+Reader = Callable[[Inputs], Any]
+
+
+class FieldSource(Protocol):
+    """What a plan must know of one field of a schema."""
+
+    @property
+    def type(self) -> Any:
+        """Its type, as pydantic understands it."""
+        ...
+
+    @property
+    def required(self) -> bool:
+        """Whether the JSON object must hold it."""
+        ...
+
+
+class Source(Protocol):
+    """What a plan must know of a schema."""
+
+    @property
+    def role(self) -> str:
+        """``payload`` or ``account``."""
+        ...
+
+    @property
+    def type(self) -> Any:
+        """What a validated value is."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, FieldSource]:
+        """The fields, by the names that a handler knows."""
+        ...
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether a validated value is a dict."""
+        ...
+
+    @property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Validates and dumps ``type``."""
+        ...
+
+
+EMPTY: Final[Any] = inspect.Parameter.empty
+
+
+def read_field(
+    source: Source, name: str, annotation: Any = EMPTY, *, default: Any = EMPTY
+) -> Reader:
+    """A reader of one field of the payload.
+
+    A field that the payload did not hold is the parameter's own ``default``.
+    """
+    declared = source.fields[name].type
+    if source.is_mapping:
+        read = _read_key(name, None if default is EMPTY else default)
+    else:
+        read = _read_attribute(name)
+        if default is not EMPTY and _is_model(source.type):
+            read = _unless_absent(name, read, default)
+    stays_model = holds_model(annotation) or (
+        is_unsaid(annotation) and source.is_mapping
+    )
+    if holds_model(declared) and not stays_model:
+        return _dump(TypeAdapter(declared), read)
+    return read
+
+
+def read_whole(source: Source, annotation: Any) -> Reader:
+    """A reader of the whole payload or account, as the annotation says."""
+    read = _read_payload if source.role == "payload" else _read_account
+    if source.is_mapping:
+        optional = [name for name, f in source.fields.items() if not f.required]
+        return _fill(optional, read) if optional else read
+    return _dump(source.adapter, read) if is_dict(annotation) else read
+
+
+def _read_payload(inputs: Inputs) -> Any:
+    return inputs.payload
+
+
+def _read_account(inputs: Inputs) -> Any:
+    return inputs.account
+
+
+def _read_key(name: str, default: Any) -> Reader:
+    return lambda inputs: inputs.payload.get(name, default)
+
+
+def _read_attribute(name: str) -> Reader:
+    return lambda inputs: getattr(inputs.payload, name)
+
+
+def _unless_absent(name: str, read: Reader, default: Any) -> Reader:
+    def reader(inputs: Inputs) -> Any:
+        given = name in inputs.payload.model_fields_set
+        return read(inputs) if given else default
+
+    return reader
+
+
+def _fill(optional: list[str], read: Reader) -> Reader:
+    """An optional field that is absent is ``None`` in the whole."""
+    absent = dict.fromkeys(optional)
+
+    def reader(inputs: Inputs) -> Any:
+        value = read(inputs)
+        return value | {key: None for key in absent if key not in value}
+
+    return reader
+
+
+def _dump(adapter: TypeAdapter[Any], read: Reader) -> Reader:
+    """Plain dicts in place of models, under the keys of the wire."""
+    return lambda inputs: adapter.dump_python(read(inputs), by_alias=True)
+
+
+def _is_model(type_: Any) -> bool:
+    return inspect.isclass(type_) and issubclass(type_, BaseModel)
+
+
+def read_context(inputs: Inputs) -> TaskContext:
+    """The task's context."""
+    return inputs.context
+
+
+def read_logger(inputs: Inputs) -> Any:
+    """The task's logger."""
+    return inputs.context.logger
+
+
+def _read_provider(inputs: Inputs) -> dict[str, Any]:
+    return dict(inputs.profile.settings)
+
+
+def _read_timezone(inputs: Inputs) -> str:
+    return str(inputs.profile.timezone)
+
+
+def _read_now(inputs: Inputs) -> str:
+    return inputs.profile.now(inputs.profile.timezone).isoformat()
+
+
+def _read_now_utc(inputs: Inputs) -> str:
+    return inputs.profile.now(dt.UTC).isoformat()
+
+
+NAMED: Final[Mapping[str, Reader]] = {
+    "logger": read_logger,
+    "provider": _read_provider,
+    "timezone": _read_timezone,
+    "now": _read_now,
+    "now_utc": _read_now_utc,
+    "context": read_context,
+}
+"""The readers that a parameter's name alone asks for."""
+
+_AS_DATETIME: Final[Mapping[str, Reader]] = {
+    "now": lambda inputs: inputs.profile.now(inputs.profile.timezone),
+    "now_utc": lambda inputs: inputs.profile.now(dt.UTC),
+}
+
+
+def read_named(name: str, annotation: Any) -> Reader:
+    """A reader of a name in ``NAMED``; times are ISO 8601 text, or datetimes."""
+    if strip(annotation) is dt.datetime and name in _AS_DATETIME:
+        return _AS_DATETIME[name]
+    return NAMED[name]

@@ -1,0 +1,82 @@
+"""One-question helpers about annotations."""
+
+import dataclasses
+import inspect
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from typing_extensions import is_typeddict
+
+_UNIONS = (Union, types.UnionType)
+
+
+def strip(annotation: Any) -> Any:
+    """The type inside ``Annotated``, ``Optional`` and ``NewType``."""
+    if get_origin(annotation) is Annotated:
+        return strip(get_args(annotation)[0])
+    if hasattr(annotation, "__supertype__"):
+        return strip(annotation.__supertype__)
+    if get_origin(annotation) in _UNIONS:
+        members = [arg for arg in get_args(annotation) if arg is not type(None)]
+        if len(members) == 1:
+            return strip(members[0])
+    return annotation
+
+
+def is_unsaid(annotation: Any) -> bool:
+    """Whether the annotation says nothing about the value."""
+    return annotation in (inspect.Parameter.empty, Any, object)
+
+
+def is_dict(annotation: Any) -> bool:
+    """Whether the annotation asks for a dict, such as ``Mapping[str, Any]``."""
+    kind = _runtime_class(strip(annotation))
+    return kind is not None and issubclass(kind, Mapping)
+
+
+def holds_model(annotation: Any) -> bool:
+    """Whether a model or dataclass stands anywhere in the annotation."""
+    annotation = strip(annotation)
+    if is_model(annotation):
+        return True
+    return any(holds_model(arg) for arg in get_args(annotation))
+
+
+def is_model(annotation: Any) -> bool:
+    """Whether it is a ``BaseModel`` or a dataclass."""
+    return inspect.isclass(annotation) and (
+        issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)
+    )
+
+
+def contradicts(annotation: Any, declared: Any) -> bool:
+    """Whether no value of the ``declared`` type can be of the annotated one.
+
+    Only plain cases are judged: unions, type variables and the like pass.
+    """
+    wanted = _runtime_class(strip(annotation))
+    given = _runtime_class(strip(declared))
+    if wanted is None or given is None or (wanted is float and given is int):
+        return False
+    if is_model(given) and issubclass(wanted, Mapping):
+        return False
+    try:
+        return not issubclass(given, wanted)
+    except TypeError:
+        return False
+
+
+def _runtime_class(annotation: Any) -> type[Any] | None:
+    """The class that a value of this type is an instance of, where there is one."""
+    if is_typeddict(annotation):
+        return dict
+    origin = get_origin(annotation)
+    if origin is Literal:
+        kinds: set[type[Any]] = {type(value) for value in get_args(annotation)}
+        return kinds.pop() if len(kinds) == 1 else None
+    kind = annotation if origin is None else origin
+    if not inspect.isclass(kind) or kind is object:
+        return None
+    return kind

@@ -1,0 +1,1 @@
+"""The only place that knows gRPC: the wire, a channel, a client, a local hub."""

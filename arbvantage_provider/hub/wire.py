@@ -1,0 +1,110 @@
+"""Messages of the wire to values of the house, and back.
+
+Source: ``proto/hub.proto``.
+"""
+
+import math
+from dataclasses import dataclass
+
+import jiter
+
+from arbvantage_provider.protos import hub_pb2
+
+PACING_ACTION = "rate_limited"
+"""The action of a Task without id that asks a provider to stop polling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task, as the hub handed it out."""
+
+    id: str
+    action: str
+    payload: bytes
+    account: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """The hub asks this provider not to poll for ``seconds``."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The terminal result of one task.
+
+    Attributes:
+        task: the task it answers; its texts are echoed to the hub.
+        status: ``success``, ``error``, ``warning`` or ``limit``.
+        text: the JSON text of the response.
+    """
+
+    task: Task
+    status: str
+    text: str
+
+
+def encode_request(provider: str, token: str) -> hub_pb2.ProviderRequest:
+    """What GetTask is called with."""
+    return hub_pb2.ProviderRequest(provider=provider, auth_token=token)
+
+
+def decode_task(message: hub_pb2.Task) -> Task | Pause | None:
+    """A reply to GetTask: a task, a wish to be left alone, or nothing to do.
+
+    A Task without id is no task, whatever else it holds, except for the pacing
+    action, whose payload is ``{"wait_time": seconds}``.
+    """
+    if message.id:
+        return Task(
+            id=message.id,
+            action=message.action,
+            payload=message.payload,
+            account=message.account,
+        )
+    if message.action == PACING_ACTION:
+        return Pause(seconds=_read_wait_time(message.payload))
+    return None
+
+
+def decode_reply(message: hub_pb2.Task, submitted: str) -> Task | None:
+    """A reply to SubmitTaskResult: the next task, or an acknowledgement.
+
+    Only a Task with another id than the ``submitted`` one, and with an action,
+    is handed out.
+    """
+    if not message.id or message.id == submitted or not message.action:
+        return None
+    task = decode_task(message)
+    return task if isinstance(task, Task) else None
+
+
+def encode_result(result: Result, provider: str, token: str) -> hub_pb2.TaskResult:
+    """What SubmitTaskResult is called with; the task's texts are echoed.
+
+    A payload or account that is not UTF-8 cannot stand in a proto string: each
+    bad byte becomes U+FFFD.
+    """
+    task = result.task
+    return hub_pb2.TaskResult(
+        id=task.id,
+        provider=provider,
+        auth_token=token,
+        status=result.status,
+        action=task.action,
+        payload=task.payload.decode("utf-8", "replace"),
+        result=result.text,
+        account=task.account.decode("utf-8", "replace"),
+    )
+
+
+def _read_wait_time(payload: bytes) -> float:
+    """The seconds to pause; one second where the payload does not say."""
+    try:
+        content = jiter.from_json(payload, allow_inf_nan=False)
+        seconds = float(content["wait_time"])
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return 1.0
+    return max(seconds, 0.0) if math.isfinite(seconds) else 1.0

@@ -1,0 +1,1 @@
+"""What operators see, and what they never see."""

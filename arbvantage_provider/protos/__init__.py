@@ -1,0 +1,1 @@
+"""Code generated from ``proto/hub.proto`` by ``nox -s proto``; never edited."""

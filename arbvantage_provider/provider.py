@@ -1,0 +1,345 @@
+"""``Provider``: actions under a name, for a hub. It only composes the rooms."""
+
+import asyncio
+from typing import Any, Self
+
+from pydantic_core import from_json
+from typing_extensions import override
+
+from arbvantage_provider.actions import Actions
+from arbvantage_provider.clock import Clock, SystemClock
+from arbvantage_provider.context import Profile
+from arbvantage_provider.exceptions import AuthenticationError
+from arbvantage_provider.hub.client import HubClient
+from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.observe.logs import make_logger
+from arbvantage_provider.observe.redaction import Redactor
+from arbvantage_provider.rate_limit import NoRateLimitMonitor, RateLimitMonitor
+from arbvantage_provider.responses import ProviderResponse, encode_json
+from arbvantage_provider.settings import (
+    ProviderSettings,
+    ResponseFormat,
+    make_settings,
+    read_environment,
+)
+from arbvantage_provider.worker.answers import Format
+from arbvantage_provider.worker.dispatch import Dispatcher
+from arbvantage_provider.worker.inline import Content, dispatch_here, process
+from arbvantage_provider.worker.lifecycle import Lifecycle
+from arbvantage_provider.worker.limits import Limits
+from arbvantage_provider.worker.loop import Worker
+from arbvantage_provider.worker.pace import Pace
+from arbvantage_provider.worker.signals import run_until_stopped
+from arbvantage_provider.worker.snapshot import Snapshot
+
+
+class Provider:
+    """Takes tasks from a hub, runs the actions they name, gives the results back.
+
+    Args:
+        name: what the hub knows this provider by.
+        auth_token: its token. Without one the provider can be built, exported and
+            tested, and not started.
+        hub_url: ``host:port`` of the hub.
+        execution_timeout: seconds that a handler has, where its action does not
+            say. An async handler is cancelled then; a sync one cannot be, so its
+            result is thrown away and its slot stays taken until it returns.
+        rate_limit_monitor: a limit on all tasks of this provider. While it is
+            reached, no task is pulled.
+        max_concurrency: how many tasks may be in flight.
+        timezone: an IANA name, such as ``Europe/Riga``, for what handlers and
+            ``unified`` responses are told.
+        response_format: ``plain``, or ``unified``: the data wrapped in the
+            provider's name, the action and the time.
+        connect_timeout: seconds to wait for the hub at the start.
+        shutdown_timeout: seconds that running tasks have when the provider stops.
+        poll_interval: seconds, the longest wait between two polls of an idle hub.
+        log_level: the least severe level that is logged.
+        log_file: where log lines go as JSON, instead of stderr as text.
+
+    Attributes:
+        settings: all of these but the monitor; frozen.
+        actions: the registry; ``@provider.actions.register()``.
+        logger: logs with fields: ``self.logger.info("text", key=value)``.
+        rate_limit_monitor: as given.
+
+    Raises:
+        ConfigError: if a setting cannot be used.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a setting; five as in the earlier SDK
+        self,
+        name: str,
+        auth_token: str | None = None,
+        hub_url: str = "hub-grpc:50051",
+        execution_timeout: float = 1,
+        rate_limit_monitor: RateLimitMonitor | None = None,
+        *,
+        max_concurrency: int = 16,
+        timezone: str = "UTC",
+        response_format: ResponseFormat = "plain",
+        connect_timeout: float = 30,
+        shutdown_timeout: float = 10,
+        poll_interval: float = 1,
+        log_level: str = "INFO",
+        log_file: str | None = None,
+    ) -> None:
+        self.settings: ProviderSettings = make_settings(
+            name=name,
+            auth_token=auth_token,
+            hub_url=hub_url,
+            execution_timeout=execution_timeout,
+            max_concurrency=max_concurrency,
+            timezone=timezone,
+            response_format=response_format,
+            connect_timeout=connect_timeout,
+            shutdown_timeout=shutdown_timeout,
+            poll_interval=poll_interval,
+            log_level=log_level,
+            log_file=log_file,
+        )
+        self.actions = Actions()
+        self.rate_limit_monitor = rate_limit_monitor or NoRateLimitMonitor()
+        self._clock: Clock = SystemClock()
+        self._redactor = Redactor(self.settings.token)
+        self.logger: Any = self._make_logger()
+        self._format = self._make_format()
+        self._dispatcher = self._make_dispatcher()
+        self._lifecycle = Lifecycle(self.name)
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> Self:
+        """A provider with the settings of the environment.
+
+        Args:
+            overrides: arguments of the class; they win over the environment.
+
+        Raises:
+            ConfigError: if a setting is missing or cannot be used; it names the
+                variable.
+        """
+        found = {**read_environment(), **overrides}
+        monitor = found.pop("rate_limit_monitor", None)
+        make_settings(**found)
+        return cls(**found, rate_limit_monitor=monitor)
+
+    @property
+    def name(self) -> str:
+        """What the hub knows this provider by."""
+        return self.settings.name
+
+    @property
+    def hub_url(self) -> str:
+        """``host:port`` of the hub."""
+        return self.settings.hub_url
+
+    @property
+    def execution_timeout(self) -> float:
+        """Seconds that a handler has, where its action does not say."""
+        return self.settings.execution_timeout
+
+    @property
+    def timezone(self) -> str:
+        """The IANA name of the provider's time zone."""
+        return self.settings.timezone
+
+    # --- running against a hub -----------------------------------------------
+
+    def start(
+        self, *, hub_url: str | None = None, auth_token: str | None = None
+    ) -> None:
+        """Run until stopped; blocks.
+
+        On the main thread, SIGTERM and SIGINT stop the provider, and a second
+        signal forces it. Elsewhere only ``stop`` does.
+
+        Args:
+            hub_url: another hub than the settings say, for this run.
+            auth_token: another token, for this run.
+
+        Raises:
+            ConnectionError: if no hub answers within ``connect_timeout``. After
+                the first answer the provider reconnects for ever.
+            AuthenticationError: if the hub refuses the token, or there is none.
+            ProtocolError: if what answers is no hub.
+            HubError: if tasks were left unanswered when the provider stopped.
+            ProviderError: if it is running already, or a loop runs here.
+        """
+        run_until_stopped(
+            lambda: self.serve(hub_url=hub_url, auth_token=auth_token), self.stop
+        )
+
+    async def serve(
+        self, *, hub_url: str | None = None, auth_token: str | None = None
+    ) -> None:
+        """Run until stopped, inside another program; signals stay the program's.
+
+        Takes and raises what ``start`` does.
+        """
+        token = self.settings.token if auth_token is None else auth_token
+        if not token:
+            problem = "there is no token to show; set auth_token (PROVIDER_AUTH_TOKEN)"
+            raise AuthenticationError(problem)
+        self._redactor.add(token)
+        stopping = asyncio.Event()
+        client = HubClient(
+            url=hub_url or self.settings.hub_url, provider=self.name, token=token
+        )
+        worker = self._make_worker(client, stopping)
+        with self._lifecycle.run(worker, stopping):
+            async with client:
+                self.logger.info("starting", hub=client.url, actions=len(self.actions))
+                await worker.run()
+                self.logger.info("stopped", answered=worker.snapshot().tasks_answered)
+
+    def stop(self) -> None:
+        """Ask a running provider to drain and end; returns at once.
+
+        It may be called from any thread, or a handler. Asked before the first
+        start, it ends that one at once; asked after the end, it does nothing.
+        """
+        self._lifecycle.stop()
+
+    def snapshot(self) -> Snapshot:
+        """The state and the figures of this moment."""
+        worker = self._lifecycle.worker
+        if worker is None:
+            return Snapshot(slots=self.settings.max_concurrency)
+        return worker.snapshot()
+
+    # --- running one task, without a hub -------------------------------------
+
+    def process_task(
+        self, action: str, payload: Content, account: Content | None = None
+    ) -> dict[str, Any]:
+        """Run one task in this process and return its response.
+
+        It is validated as JSON, its deadline is kept, and limits are skipped.
+
+        Args:
+            action: the name of the action.
+            payload: a mapping, or JSON text.
+            account: the same; ``None``: the task has none.
+
+        Returns:
+            ``{"status", "message", "data"}``, as the hub would read it. What goes
+            wrong is in it; nothing is raised.
+        """
+        answer = process(self._dispatcher, action, payload=payload, account=account)
+        response: dict[str, Any] = from_json(answer.text)
+        return response
+
+    def dispatch(self, action: str, payload: bytes, account: bytes = b"") -> bytes:
+        """The same, from the bytes of the wire to the bytes of the result.
+
+        A sync handler runs on the calling thread, where it cannot be interrupted:
+        past its deadline it is answered for when it returns.
+        """
+        task = Task(id="", action=action, payload=payload, account=account)
+        return dispatch_here(self._dispatcher, task).text.encode()
+
+    def handle_task_exception(  # noqa: PLR0917 - the earlier SDK's signature
+        self,
+        e: BaseException,
+        action: str,
+        payload: Any,  # noqa: ARG002 - for those who override this
+        account: Any,
+    ) -> Any:
+        """The response to what a handler raised; override it to word your own.
+
+        Args:
+            e: what was raised.
+            action: the action's name.
+            payload: the payload as parsed JSON, or ``None``.
+            account: the account as parsed JSON, or ``None``.
+
+        Returns:
+            A ``ProviderResponse``, or what ``_handle_response`` makes of one.
+        """
+        raw = b"" if account is None else encode_json(account, "account")
+        return self._handle_response(self._dispatcher.describe(e, raw), action=action)
+
+    def _handle_response(
+        self, response: ProviderResponse, action: str | None = None
+    ) -> dict[str, Any]:
+        """A response as the hub will read it, in the provider's format."""
+        return self._format.describe(response, action or "")
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} at {self.hub_url}>"
+
+    # --- composing -----------------------------------------------------------
+
+    def _make_logger(self) -> Any:
+        return make_logger(
+            self.name,
+            level=self.settings.log_level,
+            file=self.settings.log_file,
+            redactor=self._redactor,
+        )
+
+    def _make_format(self) -> Format:
+        profile = Profile(
+            name=self.name,
+            settings=self.settings.describe(),
+            timezone=self.settings.zone,
+            now=self._clock.now,
+        )
+        unified = self.settings.response_format == "unified"
+        return Format(profile=profile, unified=unified)
+
+    def _make_dispatcher(self) -> Dispatcher:
+        overridden = (
+            type(self).handle_task_exception is not Provider.handle_task_exception
+        )
+        return Dispatcher(
+            actions=self.actions,
+            profile=self._format.profile,
+            timeout=self.settings.execution_timeout,
+            clock=self._clock,
+            formatter=self._format,
+            redactor=self._redactor,
+            logger=self.logger,
+            on_error=self._answer_exception if overridden else None,
+        )
+
+    def _answer_exception(self, error: BaseException, task: Task) -> object:
+        payload, account = _parse(task.payload), _parse(task.account)
+        return self.handle_task_exception(error, task.action, payload, account)
+
+    def _make_worker(self, client: HubClient, stopping: asyncio.Event) -> Worker:
+        settings = self.settings
+        slots = settings.max_concurrency
+        limits = Limits(
+            monitor=self.rate_limit_monitor,
+            clock=self._clock,
+            stopping=stopping,
+            slots=slots,
+            logger=self.logger,
+        )
+        pace = Pace(
+            clock=self._clock,
+            stopping=stopping,
+            poll_interval=settings.poll_interval,
+            most=1 if limits.gates_polls else slots,
+        )
+        return Worker(
+            hub=client,
+            dispatcher=self._dispatcher,
+            limits=limits,
+            pace=pace,
+            clock=self._clock,
+            logger=self.logger,
+            stopping=stopping,
+            slots=slots,
+            connect_timeout=settings.connect_timeout,
+            shutdown_timeout=settings.shutdown_timeout,
+        )
+
+
+def _parse(raw: bytes) -> Any:
+    try:
+        return from_json(raw) if raw else None
+    except ValueError:
+        return None

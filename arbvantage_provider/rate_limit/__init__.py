@@ -1,0 +1,28 @@
+"""Limits on how often something is done, such as calls of an API with a quota.
+
+``docs/rate-limits.md`` tells which monitor to take and how to write one.
+"""
+
+from arbvantage_provider.rate_limit.local import (
+    AdvancedRateLimitMonitor,
+    CustomRateLimitMonitor,
+    SlidingWindowRateLimitMonitor,
+    TimeBasedRateLimitMonitor,
+)
+from arbvantage_provider.rate_limit.monitor import (
+    LocalRateLimitMonitor,
+    NoRateLimitMonitor,
+    RateLimitMonitor,
+    RateLimits,
+)
+
+__all__ = [
+    "AdvancedRateLimitMonitor",
+    "CustomRateLimitMonitor",
+    "LocalRateLimitMonitor",
+    "NoRateLimitMonitor",
+    "RateLimitMonitor",
+    "RateLimits",
+    "SlidingWindowRateLimitMonitor",
+    "TimeBasedRateLimitMonitor",
+]

@@ -1,0 +1,234 @@
+"""What an action declares for its payload or account, compiled once."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    Required,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import typing_extensions
+from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticErrorMixin
+from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
+
+from arbvantage_provider.exceptions import InvalidPayloadError, Violation
+from arbvantage_provider.schema.document import DocumentError, read_object
+from arbvantage_provider.schema.leaves import STRICT
+from arbvantage_provider.schema.legacy import Place, camel, compile_dict
+from arbvantage_provider.schema.violations import describe_violations
+
+Role = Literal["payload", "account"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """One field of a schema, under the name that a handler knows it by.
+
+    Attributes:
+        type: its type, as pydantic understands it.
+        required: whether the JSON object must hold it.
+        description: what it is for, or ``""``.
+    """
+
+    type: Any
+    required: bool
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schema:
+    """A compiled schema.
+
+    Attributes:
+        action: the action's name.
+        role: ``payload`` or ``account``.
+        type: what a validated value is: the user's class, or a ``TypedDict``.
+        fields: the fields, by the names that a handler knows.
+        is_mapping: whether a validated value is a dict.
+        takes_anything: whether any JSON object fits.
+        adapter: validates and describes ``type``.
+    """
+
+    action: str
+    role: Role
+    type: Any
+    fields: Mapping[str, Field]
+    is_mapping: bool
+    takes_anything: bool = False
+    adapter: TypeAdapter[Any]
+
+    def validate(self, raw: bytes) -> Any:
+        """The value that the JSON text ``raw`` holds.
+
+        Raises:
+            InvalidPayloadError: if ``raw`` is no strict JSON object, or does not
+                fit; it names the places and never a value.
+        """
+        try:
+            document = read_object(raw)
+        except DocumentError as error:
+            raise self._refuse_text(error.problem) from None
+        try:
+            return self.adapter.validate_json(raw)
+        except ValidationError as error:
+            root = "" if self.role == "payload" else self.role
+            violations = describe_violations(error, document, root)
+            raise self._refuse(violations, error.error_count()) from None
+
+    def _refuse_text(self, problem: str) -> InvalidPayloadError:
+        root = "" if self.role == "payload" else self.role
+        return InvalidPayloadError(
+            f"the {self.role} of {self.action!r} is no strict JSON object: {problem}",
+            [Violation(path=root, type="json_invalid", message=problem)],
+        )
+
+    def _refuse(self, violations: list[Violation], count: int) -> InvalidPayloadError:
+        first = violations[0]
+        where = f"{first['path']}: " if first["path"] else ""
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        return InvalidPayloadError(
+            f"the {self.role} of {self.action!r} does not fit: "
+            f"{where}{first['message']}{more}",
+            violations,
+        )
+
+
+def compile_schema(action: str, role: Role, declared: Any) -> Schema:
+    """The schema that an action declares.
+
+    Args:
+        action: the action's name.
+        role: whose schema it is.
+        declared: a ``BaseModel`` subclass, a dataclass, a ``TypedDict`` or a
+            dict of the grammar in ``docs/schemas.md``.
+
+    Raises:
+        SchemaError: if it is none of them, or a part of it has no JSON form.
+    """
+    place = Place(
+        action=action, path=f"{role}_schema", name=f"{camel(action)}{role.title()}"
+    )
+    if isinstance(declared, Mapping):
+        members = cast("Mapping[object, object]", declared)
+        declared = compile_dict(members, place, top=True)
+    return build_schema(declared, role, place)
+
+
+def build_schema(type_: Any, role: Role, place: Place) -> Schema:
+    """The schema of a class whose JSON form is an object."""
+    read_fields = _choose_reader(type_, place)
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(type_)
+        adapter.rebuild(raise_errors=True)
+        fields = read_fields(type_)
+    except (PydanticUserError, TypeError, NameError) as error:
+        raise place.refuse(_first_line(error)) from error
+    return Schema(
+        action=place.action,
+        role=role,
+        type=type_,
+        fields=fields,
+        is_mapping=is_typeddict(type_),
+        adapter=adapter,
+    )
+
+
+def _choose_reader(type_: Any, place: Place) -> Callable[[Any], Mapping[str, Field]]:
+    if inspect.isclass(type_) and issubclass(type_, BaseModel):
+        return _read_model
+    if is_typeddict(type_):
+        return _read_typed_dict
+    if inspect.isclass(type_) and dataclasses.is_dataclass(type_):
+        return _read_dataclass
+    raise place.refuse(
+        f"{type_!r} is no schema; write a dict such as {{'name': str}}, a BaseModel, "
+        "a dataclass or a TypedDict"
+    )
+
+
+def _read_model(type_: type[BaseModel]) -> Mapping[str, Field]:
+    return {
+        name: Field(
+            type=info.annotation,
+            required=info.is_required(),
+            description=info.description or "",
+        )
+        for name, info in type_.model_fields.items()
+    }
+
+
+def _read_dataclass(type_: Any) -> Mapping[str, Field]:
+    hints = get_type_hints(type_, include_extras=True)
+    missing = dataclasses.MISSING
+    return {
+        f.name: Field(
+            type=hints[f.name],
+            required=f.default is missing and f.default_factory is missing,
+            description=_describe(hints[f.name]),
+        )
+        for f in dataclasses.fields(type_)
+        if f.init
+    }
+
+
+def _read_typed_dict(type_: Any) -> Mapping[str, Field]:
+    hints = typing_extensions.get_type_hints(type_, include_extras=True)
+    return {
+        name: Field(
+            type=_strip_requirement(hint),
+            required=name in type_.__required_keys__ and not _find_default(hint),
+            description=_describe(hint),
+        )
+        for name, hint in hints.items()
+    }
+
+
+def _strip_requirement(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) in (NotRequired, Required) else hint
+
+
+def _infos(hint: Any) -> list[FieldInfo]:
+    hint = _strip_requirement(hint)
+    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return [part for part in metadata if isinstance(part, FieldInfo)]
+
+
+def _find_default(hint: Any) -> bool:
+    return any(not info.is_required() for info in _infos(hint))
+
+
+def _describe(hint: Any) -> str:
+    texts = [info.description for info in _infos(hint) if info.description]
+    return texts[-1] if texts else ""
+
+
+def _first_line(error: Exception) -> str:
+    """Pydantic's messages go on with advice for those who call it themselves."""
+    text = str(error).strip().split("\n", 1)[0]
+    if isinstance(error, NameError) and not isinstance(error, PydanticErrorMixin):
+        text += "; give every name that the types use where the schema is registered"
+    return text
+
+
+def any_object(action: str, role: Role) -> Schema:
+    """The schema of an action that says nothing about its ``role``."""
+    return Schema(
+        action=action,
+        role=role,
+        type=dict[str, Any],
+        fields={},
+        is_mapping=True,
+        takes_anything=True,
+        adapter=TypeAdapter(dict[str, Any], config=STRICT),
+    )

@@ -1,0 +1,91 @@
+"""Strict JSON: one object of UTF-8 text, each key once, each number finite.
+
+pydantic's own parser takes the last of two equal keys, NaN, and numbers that
+overflow to infinity. ``read_object`` refuses them before a model sees the bytes.
+
+Source: RFC 8259; the last section of the wire's contract in ``docs/design.md``.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import jiter
+
+_POSITION = re.compile(r" at line (\d+) column (\d+)$")
+_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d\d\d|\d{300}")
+"""Only such numbers can become infinite."""
+
+
+class DocumentError(ValueError):
+    """The bytes are no strict JSON object.
+
+    Attributes:
+        problem: what is wrong, and where; never a part of the input.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object that ``raw`` holds.
+
+    Raises:
+        DocumentError: with the offset in bytes, counted from 0, of what is no
+            JSON, or is refused: a second key of the same name, NaN, an infinity,
+            invalid UTF-8, half a surrogate pair, nesting deeper than 200.
+    """
+    try:
+        document: object = jiter.from_json(
+            raw, catch_duplicate_keys=True, allow_inf_nan=False
+        )
+    except ValueError as error:
+        raise DocumentError(_describe(str(error), raw)) from None
+    if not isinstance(document, dict):
+        problem = f"expected an object, found {_name_kind(document)} at byte 0"
+        raise DocumentError(problem)
+    found = cast("dict[str, Any]", document)
+    if _MAY_OVERFLOW.search(raw) and any(map(math.isinf, _iterate_floats(found))):
+        problem = "a number is too large for a float, so it would be infinite"
+        raise DocumentError(problem)
+    return found
+
+
+def _describe(message: str, raw: bytes) -> str:
+    """The parser's message, with a byte offset and without any input."""
+    position = _POSITION.search(message)
+    if position is None:
+        return "is no JSON"
+    problem = message[: position.start()]
+    if problem.startswith("Detected duplicate key"):
+        problem = "an object has the same key twice"
+    line, column = int(position[1]), int(position[2])
+    return f"{problem} at byte {_offset(raw, line, column)}"
+
+
+def _offset(raw: bytes, line: int, column: int) -> int:
+    start = 0
+    for _ in range(line - 1):
+        start = raw.index(b"\n", start) + 1
+    return start + max(column - 1, 0)
+
+
+def _iterate_floats(value: object) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, dict):
+        for child in cast("dict[str, object]", value).values():
+            yield from _iterate_floats(child)
+    elif isinstance(value, list):
+        for child in cast("list[object]", value):
+            yield from _iterate_floats(child)
+
+
+def _name_kind(value: object) -> str:
+    if value is None:
+        return "null"
+    kinds: dict[object, str] = {bool: "a boolean", str: "a string", list: "an array"}
+    return kinds.get(type(value), "a number")

@@ -1,0 +1,177 @@
+"""The dict form of a schema, compiled into types that pydantic validates.
+
+A dict becomes a ``TypedDict``: its keys may be any JSON key, and what a handler
+receives is a plain dict under the original keys. The grammar is the table in
+``docs/schemas.md``.
+"""
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import (
+    Annotated,
+    Any,
+    ForwardRef,
+    NotRequired,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from arbvantage_provider.exceptions import SchemaError
+from arbvantage_provider.schema.leaves import STRICT, compile_leaf
+
+_UNIONS = (Union, types.UnionType)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where in a declaration the compiler stands.
+
+    Attributes:
+        action: the action's name, for errors.
+        path: such as ``payload_schema.user.tags``, for errors.
+        name: what a type generated here is called.
+        above: the ids of the dicts and lists around, to find one inside itself.
+    """
+
+    action: str
+    path: str
+    name: str
+    above: frozenset[int] = frozenset()
+
+    def below(self, step: str, name: str, container: object) -> "Place":
+        """One step further in."""
+        if id(container) in self.above:
+            raise self.refuse("this holds itself; a schema must end somewhere")
+        return replace(
+            self,
+            path=self.path + step,
+            name=self.name + name,
+            above=self.above | {id(container)},
+        )
+
+    def refuse(self, problem: str) -> SchemaError:
+        """The error to raise for this place."""
+        return SchemaError(self.action, self.path, problem)
+
+
+def compile_dict(declared: Mapping[Any, Any], place: Place, *, top: bool) -> Any:
+    """A ``TypedDict`` of the dict's keys.
+
+    A field that takes ``None`` need not be there. At the top it is then absent,
+    so that a handler's own default can stand in; further in it is ``None``.
+    """
+    fields: dict[str, Any] = {}
+    for key, value in declared.items():
+        if not isinstance(key, str):
+            raise place.refuse(f"the key {key!r} is no string; JSON keys are strings")
+        field = compile_type(value, place.below(f".{key}", camel(key), declared))
+        if takes_none(field) and not _has_default(field):
+            field = NotRequired[field] if top else Annotated[field, Field(default=None)]
+        fields[key] = field
+    return make_typed_dict(place.name, fields)
+
+
+def make_typed_dict(name: str, fields: dict[str, Any]) -> Any:
+    """A ``TypedDict`` that validates JSON strictly."""
+    make: Any = TypedDict  # type checkers know its call with literals only
+    made = make(name, fields)
+    made.__pydantic_config__ = STRICT
+    return made
+
+
+def compile_type(declared: Any, place: Place) -> Any:
+    """Any row of the grammar, as a type that pydantic understands."""
+    if isinstance(declared, dict):
+        return compile_dict(cast("dict[object, object]", declared), place, top=False)
+    if isinstance(declared, list):
+        return _compile_list(cast("list[object]", declared), place)
+    if isinstance(declared, str | ForwardRef):
+        raise place.refuse(f"{declared!r} is a name; write the type itself")
+    if declared is None:
+        raise place.refuse("None is no type; write Optional[X] for X or nothing")
+    origin = get_origin(declared)
+    if origin is not None:
+        return _compile_generic(declared, origin, place)
+    if isinstance(declared, type) or declared is Any:
+        return compile_leaf(declared)
+    if isinstance(declared, tuple | set | frozenset | int | float | bool):
+        raise place.refuse(f"{declared!r} is a value; write a type, such as str")
+    return declared
+
+
+def _compile_list(declared: list[Any], place: Place) -> Any:
+    if len(declared) != 1:
+        problem = "a list names one item type: write [X], or list for any items"
+        raise place.refuse(problem)
+    return list[compile_type(declared[0], place.below("[]", "Item", declared))]  # type: ignore[misc]
+
+
+def _compile_generic(declared: Any, origin: Any, place: Place) -> Any:
+    args = get_args(declared)
+    if origin is Annotated:
+        return _compile_annotated(args[0], args[1:], place)
+    if origin in _UNIONS:
+        members = _compile_members(args, place)
+        return Union[members]  # noqa: UP007 - the members are known at run time only
+    if origin in _CONTAINERS:
+        step, suffix = _CONTAINERS[origin]
+        inner = place.below(step, suffix, declared) if _holds_dict(args) else place
+        return origin[_compile_members(args, inner)]
+    return declared
+
+
+def _compile_annotated(inner: Any, metadata: tuple[Any, ...], place: Place) -> Any:
+    if isinstance(inner, type):
+        return compile_leaf(inner, metadata)
+    return Annotated[(compile_type(inner, place), *metadata)]
+
+
+def _compile_members(args: tuple[Any, ...], place: Place) -> tuple[Any, ...]:
+    """Each of the types; two dicts in one place get two names."""
+    made: list[Any] = []
+    for arg in args:
+        dicts = sum(isinstance(other, dict) for other in args[: len(made)])
+        inner = replace(place, name=f"{place.name}{dicts + 1}") if dicts else place
+        keep = arg is Ellipsis or arg is type(None)
+        made.append(arg if keep else compile_type(arg, inner))
+    return tuple(made)
+
+
+_CONTAINERS: dict[Any, tuple[str, str]] = {
+    list: ("[]", "Item"),
+    set: ("[]", "Item"),
+    frozenset: ("[]", "Item"),
+    tuple: ("[]", "Item"),
+    dict: (".*", "Value"),
+}
+
+
+def _holds_dict(args: tuple[Any, ...]) -> bool:
+    return any(isinstance(arg, dict | list) for arg in args)
+
+
+def takes_none(compiled: Any) -> bool:
+    """Whether a field of this type may be ``None``: ``Optional[X]``."""
+    origin = get_origin(compiled)
+    if origin is Annotated:
+        return takes_none(get_args(compiled)[0])
+    return origin in _UNIONS and type(None) in get_args(compiled)
+
+
+def _has_default(compiled: Any) -> bool:
+    if get_origin(compiled) is not Annotated:
+        return False
+    infos = [part for part in get_args(compiled)[1:] if hasattr(part, "is_required")]
+    return any(not info.is_required() for info in infos)
+
+
+def camel(key: str) -> str:
+    """``first-name`` as a part of a type's name: ``FirstName``."""
+    words = "".join(c if c.isalnum() else " " for c in key).split()
+    return "".join(word[:1].upper() + word[1:] for word in words)

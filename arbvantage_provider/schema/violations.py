@@ -1,0 +1,133 @@
+"""pydantic's validation errors as violations that hold no input value.
+
+``hide_input_in_errors`` cleans only the text of an error, so the parts are taken
+one by one: the path, the kind, and a message from which every value of the
+input is cut out, as a validator's author may have put one in.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, cast, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
+
+from arbvantage_provider.exceptions import Violation
+
+MOST: Final = 100
+"""A payload with more errors than this has only the first of them listed."""
+
+_PLAIN_KEY: Final = re.compile(r"[^.\[\]\"\s]+")
+
+
+def describe_violations(
+    error: ValidationError, document: object, root: str = ""
+) -> list[Violation]:
+    """What does not fit, at most ``MOST`` places.
+
+    Args:
+        error: what pydantic found.
+        document: the parsed JSON that it looked at.
+        root: what every path begins with; ``""`` or ``account``.
+    """
+    found = error.errors(include_url=False, include_context=False, include_input=True)
+    return [
+        Violation(
+            path=format_path(_resolve(detail["loc"], document, detail["type"]), root),
+            type=detail["type"],
+            message=_word_message(detail),
+        )
+        for detail in found[:MOST]
+    ]
+
+
+def format_path(steps: Sequence[int | str], root: str = "") -> str:
+    """``user.addresses[0].zip``; a key that is no plain word is quoted."""
+    path = root
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            path += f".{step}" if path else step
+        else:
+            quoted = step.replace("\\", "\\\\").replace('"', '\\"')
+            path += f'["{quoted}"]'
+    return path
+
+
+def _resolve(
+    loc: tuple[int | str, ...], document: object, kind: str
+) -> list[int | str]:
+    """The steps of ``loc`` that lead through the document.
+
+    pydantic puts the members of unions and the names of its functions between
+    them; these are no part of the input.
+    """
+    steps: list[int | str] = []
+    for position, step in enumerate(loc):
+        last = position == len(loc) - 1
+        if isinstance(document, dict) and step in document:
+            document = cast("dict[object, object]", document)[step]
+        elif isinstance(document, list) and isinstance(step, int):
+            items = cast("list[object]", document)
+            document = items[step] if step < len(items) else None
+        elif not (last and kind == "missing"):
+            continue
+        steps.append(step)
+    return steps
+
+
+_KNOWN: Final = frozenset(get_args(ErrorType))
+_AUTHORED: Final = frozenset({"value_error", "assertion_error"})
+_REWORDED: Final = {
+    "uuid_parsing": "Input should be a valid UUID",
+    "url_parsing": "Input should be a valid URL",
+    "url_syntax_violation": "Input should be a valid URL",
+    "union_tag_invalid": "Input should have one of the expected tags",
+}
+"""pydantic quotes a part of the input in these."""
+
+
+def _word_message(detail: ErrorDetails) -> str:
+    """The message without any text or number of the input.
+
+    What pydantic words itself names only what was expected; what the author of
+    a validator worded may hold anything.
+    """
+    kind, message = detail["type"], detail["msg"]
+    if kind in _REWORDED:
+        return _REWORDED[kind]
+    if kind in _KNOWN and kind not in _AUTHORED:
+        return message
+    texts = {text for text in _leaf_texts(detail["input"]) if text}
+    for text in sorted(texts, key=len, reverse=True):
+        message = _cut(text, message)
+    return message
+
+
+def _cut(text: str, message: str) -> str:
+    if len(text) >= _EVEN_INSIDE_WORDS:
+        return message.replace(text, "…")
+    return re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", "…", message)
+
+
+_EVEN_INSIDE_WORDS: Final = 4
+
+
+def _leaf_texts(value: object) -> Iterator[str]:
+    """Each text and number in the input, as a message may spell it."""
+    if isinstance(value, str):
+        yield value
+        yield repr(value)[1:-1]
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        for key, child in cast("Mapping[object, object]", value).items():
+            yield from _leaf_texts(key)
+            yield from _leaf_texts(child)
+    elif isinstance(value, Iterable):
+        for child in cast("Iterable[object]", value):
+            yield from _leaf_texts(child)
+    elif isinstance(value, BaseModel):
+        yield from _leaf_texts(value.__dict__)

@@ -1,0 +1,167 @@
+"""Configuration: what may be set, by argument or environment, and its bounds.
+
+This is the only module that reads the environment. Times are seconds.
+"""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import field_validator as validates
+
+from arbvantage_provider.exceptions import ConfigError, nearest_name
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ResponseFormat = Literal["plain", "unified"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "name": "PROVIDER_NAME",
+    "auth_token": "PROVIDER_AUTH_TOKEN",
+    "hub_url": "HUB_GRPC_URL",
+    "execution_timeout": "TASK_EXECUTION_TIMEOUT",
+    "max_concurrency": "PROVIDER_MAX_CONCURRENCY",
+    "timezone": "PROVIDER_TIMEZONE",
+    "response_format": "PROVIDER_RESPONSE_FORMAT",
+    "connect_timeout": "PROVIDER_CONNECT_TIMEOUT",
+    "shutdown_timeout": "PROVIDER_SHUTDOWN_TIMEOUT",
+    "poll_interval": "PROVIDER_POLL_INTERVAL",
+    "log_level": "PROVIDER_LOG_LEVEL",
+    "log_file": "PROVIDER_LOG_FILE",
+}
+"""The environment variable of each setting."""
+
+
+class ProviderSettings(BaseModel):
+    """The settings of a provider; times are seconds.
+
+    Attributes:
+        name: what the hub knows the provider by.
+        auth_token: its token, or ``None`` while it needs none.
+        hub_url: ``host:port`` of the hub.
+        execution_timeout: how long a handler may run.
+        max_concurrency: how many tasks may be in flight.
+        timezone: an IANA name, such as ``Europe/Riga``.
+        response_format: ``plain``, or ``unified`` with the provider's name and
+            times around the data.
+        connect_timeout: how long to wait for the hub's first answer.
+        shutdown_timeout: how long running tasks have when the provider stops.
+        poll_interval: the longest wait between two polls of an idle hub.
+        log_level: the least severe level that is logged.
+        log_file: a file that log lines go to as JSON, instead of stderr.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
+
+    name: Annotated[str, Field(min_length=1)]
+    auth_token: SecretStr | None = None
+    hub_url: Annotated[str, Field(min_length=1)] = "hub-grpc:50051"
+    execution_timeout: Seconds = 1.0
+    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 16
+    timezone: str = "UTC"
+    response_format: ResponseFormat = "plain"
+    connect_timeout: Seconds = 30.0
+    shutdown_timeout: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    poll_interval: Seconds = 1.0
+    log_level: LogLevel = "INFO"
+    log_file: str | None = None
+
+    @validates("auth_token")
+    @classmethod
+    def _empty_is_none(cls, token: SecretStr | None) -> SecretStr | None:
+        return token if token and token.get_secret_value() else None
+
+    @validates("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, level: Any) -> Any:
+        return level.upper() if isinstance(level, str) else level
+
+    @validates("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        load_timezone(name)
+        return name
+
+    @property
+    def token(self) -> str:
+        """The token's text; ``""`` where there is none."""
+        return self.auth_token.get_secret_value() if self.auth_token else ""
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        """The time zone."""
+        return load_timezone(self.timezone)
+
+    def describe(self) -> dict[str, Any]:
+        """The settings by name, without the token."""
+        return self.model_dump(exclude={"auth_token"})
+
+
+def load_timezone(name: str) -> dt.tzinfo:
+    """The time zone of an IANA name.
+
+    Raises:
+        ValueError: if there is none of this name; it says which is like it.
+    """
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        if name == "UTC":
+            # A machine without time zone data still has this one.
+            return dt.UTC
+        nearest = nearest_name(name, zoneinfo.available_timezones())
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        problem = f"there is no time zone {name!r}{hint}"
+        raise ValueError(problem) from None
+
+
+def make_settings(**given: Any) -> ProviderSettings:
+    """The settings for these arguments.
+
+    Raises:
+        ConfigError: if one cannot be used; it names the setting and its
+            environment variable, and never the token.
+    """
+    try:
+        return ProviderSettings(**given)
+    except ValidationError as error:
+        raise _explain(error) from None
+
+
+def read_environment() -> dict[str, Any]:
+    """The settings that the environment holds, as text; an empty one counts not.
+
+    The variables are those of ``ENVIRONMENT``.
+    """
+    # On first use: reading the environment is all that it is needed for.
+    from pydantic import create_model  # noqa: PLC0415
+    from pydantic_settings import BaseSettings, SettingsConfigDict  # noqa: PLC0415
+
+    class Base(BaseSettings):
+        model_config = SettingsConfigDict(
+            env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+        )
+
+    fields: dict[str, Any] = dict.fromkeys(ENVIRONMENT.values(), (str | None, None))
+    found = create_model("Environment", __base__=Base, **fields)()
+    values = {name: getattr(found, env) for name, env in ENVIRONMENT.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _explain(error: ValidationError) -> ConfigError:
+    """Each setting that is wrong, with what it may be."""
+    lines: list[str] = []
+    for detail in error.errors(include_url=False, include_input=False):
+        name = str(detail["loc"][0])
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            nearest = nearest_name(name, ENVIRONMENT)
+            message = "there is no such setting"
+            message += f"; did you mean {nearest!r}?" if nearest else ""
+        variable = f" ({ENVIRONMENT[name]})" if name in ENVIRONMENT else ""
+        lines.append(f"{name}{variable}: {message[:1].lower()}{message[1:]}")
+    return ConfigError("; ".join(lines))

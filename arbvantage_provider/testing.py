@@ -1,0 +1,52 @@
+"""What users test their providers with: a hub inside the process.
+
+::
+
+    with LocalHub(token="secret") as hub, running(provider, hub):
+        assert hub.submit("echo", {"text": "hi"}).result().data == {"text": "hi"}
+"""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from arbvantage_provider.hub.handle import TaskHandle
+from arbvantage_provider.hub.local import LocalHub
+from arbvantage_provider.hub.results import HubResult
+from arbvantage_provider.provider import Provider
+
+__all__ = ["HubResult", "LocalHub", "TaskHandle", "running"]
+
+
+@contextmanager
+def running(provider: Provider, hub: LocalHub) -> Generator[Provider]:
+    """Run ``provider`` against ``hub``, on a thread, for the time of the block.
+
+    The hub's address and token are used, whatever the provider's settings say. At
+    the end of the block the provider drains.
+
+    Raises:
+        ProviderError: whatever ended the provider, at the end of the block.
+        TimeoutError: if it does not end within its ``shutdown_timeout`` and a
+            few seconds.
+    """
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            provider.start(hub_url=hub.url, auth_token=hub.token or "any-token")
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name=f"provider {provider.name}", daemon=True)
+    thread.start()
+    try:
+        yield provider
+    finally:
+        provider.stop()
+        thread.join(provider.settings.shutdown_timeout + 5)
+    if raised:
+        raise raised[0]
+    if thread.is_alive():
+        problem = f"{provider!r} did not end"
+        raise TimeoutError(problem)

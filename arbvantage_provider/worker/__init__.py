@@ -1,0 +1,1 @@
+"""Slots: take a task, dispatch it, submit its result."""

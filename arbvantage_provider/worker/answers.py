@@ -1,0 +1,100 @@
+"""A response as the JSON text that ``TaskResult.result`` holds.
+
+Two forms exist in the field: ``plain`` is ``{"status", "message", "data"}``;
+``unified`` is the same with the provider's name, the action and the time around
+the data.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from arbvantage_provider.context import Profile
+from arbvantage_provider.responses import ProviderResponse, encode_json, respond
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a task ended, as it goes to the hub.
+
+    Attributes:
+        status: ``success``, ``error``, ``warning`` or ``limit``.
+        text: the JSON text of the response.
+    """
+
+    status: str
+    text: str
+
+
+_WRAPPING: Final = frozenset({"provider", "action", "response"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """Writes the responses of one provider.
+
+    Attributes:
+        profile: tells the provider's name and the time.
+        unified: whether the data is wrapped.
+    """
+
+    profile: Profile
+    unified: bool
+
+    def encode(self, response: ProviderResponse, action: str) -> Answer:
+        """The answer for a response.
+
+        Raises:
+            NotJSONError: if the data cannot be written.
+        """
+        data = b"null" if response.data is None else encode_json(response.data, "data")
+        return _write(response, self._wrap(data, action) if self.unified else data)
+
+    def describe(self, response: ProviderResponse, action: str) -> dict[str, Any]:
+        """The response as a dict, as the hub will read it.
+
+        Raises:
+            NotJSONError: if the data cannot be written.
+        """
+        described: dict[str, Any] = from_json(self.encode(response, action).text)
+        return described
+
+    def take(self, value: object, action: str) -> Answer:
+        """The answer for a response, or for a dict that ``describe`` made."""
+        response = respond(value)
+        if self.unified and isinstance(value, Mapping) and _is_wrapped(response.data):
+            return _write(response, encode_json(response.data, "data"))
+        return self.encode(response, action)
+
+    def _wrap(self, data: bytes, action: str) -> bytes:
+        profile = self.profile
+        head = to_json(
+            {
+                "provider": profile.name,
+                "action": _as_unicode(action),
+                "timezone": str(profile.timezone),
+                "now": profile.now(profile.timezone).isoformat(),
+                "now_utc": profile.now(dt.UTC).isoformat(),
+            }
+        )
+        response = b"{}" if data == b"null" else data
+        return head[:-1] + b',"response":' + response + b"}"
+
+
+def _is_wrapped(data: object) -> bool:
+    return isinstance(data, Mapping) and data.keys() >= _WRAPPING
+
+
+def _write(response: ProviderResponse, data: bytes) -> Answer:
+    message = to_json(_as_unicode(response.message)) if response.message else b'""'
+    status = response.status.encode()
+    text = b'{"status":"%b","message":%b,"data":%b}' % (status, message, data)
+    return Answer(status=response.status, text=text.decode())
+
+
+def _as_unicode(text: str) -> str:
+    """A message may hold half of a surrogate pair, which JSON text cannot."""
+    return text.encode("utf-8", "replace").decode()

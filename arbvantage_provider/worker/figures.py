@@ -1,0 +1,70 @@
+"""What a worker counts while it runs, and whether its hub answers."""
+
+from typing import Any
+
+from arbvantage_provider.clock import Clock
+from arbvantage_provider.worker.snapshot import Snapshot, State
+
+
+class Figures:
+    """The figures of one worker; its slots keep them, on its loop.
+
+    Args:
+        clock: tells how long ago the hub answered.
+        slots: how many tasks may be in flight.
+        logger: told when the hub stops answering, and when it answers again.
+
+    Attributes:
+        state: how far the worker is.
+        taken: how many tasks came.
+        answered: how many of them the hub has the result of.
+        stuck: how many slots wait for a thread that is past its deadline.
+        submitting: how many results the hub has not taken yet.
+        rate_limit: what the provider's monitor said last: seconds to wait.
+    """
+
+    def __init__(self, *, clock: Clock, slots: int, logger: Any) -> None:
+        self.state: State = "new"
+        self.taken = self.answered = self.stuck = self.submitting = 0
+        self.rate_limit = 0.0
+        self._clock = clock
+        self._slots = slots
+        self._logger = logger
+        self._last_contact: float | None = None
+        self._failing = False
+
+    def snapshot(self, unanswered: int) -> Snapshot:
+        """All of them at this moment.
+
+        Args:
+            unanswered: how many tasks the hub waits for.
+        """
+        contact = self._last_contact
+        return Snapshot(
+            state=self.state,
+            slots=self._slots,
+            slots_taken=unanswered + self.stuck,
+            slots_stuck=self.stuck,
+            results_waiting=self.submitting,
+            tasks_taken=self.taken,
+            tasks_answered=self.answered,
+            since_contact=None
+            if contact is None
+            else self._clock.monotonic() - contact,
+            rate_limit=self.rate_limit,
+        )
+
+    def note_contact(self) -> None:
+        """The hub answered."""
+        self._last_contact = self._clock.monotonic()
+        if self._failing:
+            self._failing = False
+            self._logger.info("the hub answers again")
+
+    def note_failure(self, error: Exception) -> None:
+        """The hub did not answer; only the first time in a row is logged."""
+        if not self._failing:
+            self._failing = True
+            self._logger.warning(
+                "the hub does not answer; trying on", reason=str(error)
+            )

@@ -1,0 +1,100 @@
+"""One task in this process, without a hub: the same steps, no slots, no limits."""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from arbvantage_provider.exceptions import InvalidPayloadError
+from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.responses import NotJSONError, encode_json
+from arbvantage_provider.worker.answers import Answer
+from arbvantage_provider.worker.dispatch import Call, Dispatcher
+
+Content = Mapping[str, Any] | bytes | str
+"""A payload or account: a mapping, or JSON text as the hub would send it."""
+
+
+def process(
+    dispatcher: Dispatcher, action: str, *, payload: Content, account: Content | None
+) -> Answer:
+    """Run a task made of these, as ``dispatch_in_time`` does."""
+    task = Task(id="", action=action, payload=b"{}")
+    try:
+        task = replace(
+            task,
+            payload=_encode_content(payload, "payload"),
+            account=b"" if account is None else _encode_content(account, "account"),
+        )
+    except NotJSONError as error:
+        return dispatcher.refuse(task, InvalidPayloadError(str(error)))
+    return dispatch_in_time(dispatcher, task)
+
+
+def _encode_content(content: Content, root: str) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, str):
+        return content.encode("utf-8", "surrogatepass")
+    return encode_json(content, root)
+
+
+def dispatch_here(dispatcher: Dispatcher, task: Task) -> Answer:
+    """Run a task; a sync handler runs on the calling thread.
+
+    It cannot be interrupted there: past its deadline it is answered for when it
+    returns.
+    """
+    return _dispatch(dispatcher, task, dispatcher.run)
+
+
+def dispatch_in_time(dispatcher: Dispatcher, task: Task) -> Answer:
+    """Run a task; a sync handler runs on a thread, which is left at the deadline."""
+    return _dispatch(dispatcher, task, lambda call: _run_until(dispatcher, call))
+
+
+def _dispatch(
+    dispatcher: Dispatcher, task: Task, run: Callable[[Call], Answer]
+) -> Answer:
+    ready = dispatcher.prepare(task)
+    if isinstance(ready, Answer):
+        return ready
+    call = dispatcher.begin(ready)
+    return (
+        _run_async(dispatcher.run_async(call)) if ready.action.is_async else run(call)
+    )
+
+
+def _run_until(dispatcher: Dispatcher, call: Call) -> Answer:
+    """The call's answer, or at its deadline the answer that says so."""
+    answers = _start(lambda: dispatcher.run(call), call.context.remaining)
+    return answers[0] if answers else dispatcher.time_out(call)
+
+
+def _run_async(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run on a loop of its own; on another thread where one is running here."""
+    if _loop_runs_here():
+        return _start(lambda: asyncio.run(coroutine), None)[0]
+    return asyncio.run(coroutine)
+
+
+def _loop_runs_here() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _start(function: Callable[[], Answer], seconds: float | None) -> list[Answer]:
+    """Run on a thread, in this context; what it returned within ``seconds``."""
+    answers: list[Answer] = []
+    context = contextvars.copy_context()
+    thread = threading.Thread(
+        target=lambda: answers.append(context.run(function)), daemon=True
+    )
+    thread.start()
+    thread.join(seconds)
+    return answers[:]

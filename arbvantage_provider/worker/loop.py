@@ -1,0 +1,349 @@
+"""The worker: slots that take a task, run it, and give its result back.
+
+A slot is one coroutine. It takes a turn to poll, and once it has a task it keeps
+it until the hub has its result; so nothing is pulled that cannot run, and results
+that wait for the hub stop the polling by themselves.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Collection
+from functools import partial
+from typing import Any, Final, Protocol
+
+from arbvantage_provider.clock import Clock
+from arbvantage_provider.exceptions import (
+    ConnectionError,  # noqa: A004 - the name is the contract's
+    HubError,
+    RateLimitedError,
+)
+from arbvantage_provider.hub.wire import Pause, Result, Task
+from arbvantage_provider.worker.answers import Answer
+from arbvantage_provider.worker.dispatch import Call, Dispatcher
+from arbvantage_provider.worker.figures import Figures
+from arbvantage_provider.worker.limits import Limits
+from arbvantage_provider.worker.pace import Pace
+from arbvantage_provider.worker.snapshot import Snapshot
+from arbvantage_provider.worker.submit import ResultTaker, submit
+from arbvantage_provider.worker.threads import ThreadPool
+
+POLL_GRACE: Final = 0.5
+"""Seconds that polls under way get to return when the provider stops."""
+SUBMIT_RESERVE: Final = 1.0
+"""Seconds of the grace that are kept for submitting what was interrupted."""
+
+
+class Hub(ResultTaker, Protocol):
+    """What a worker asks of a hub; ``HubClient`` is one."""
+
+    async def connect(self, seconds: float) -> None:
+        """See ``HubClient.connect``."""
+        ...
+
+    async def get_task(self) -> Task | Pause | None:
+        """See ``HubClient.get_task``."""
+        ...
+
+
+class Worker:
+    """Runs tasks from one hub until it is stopped.
+
+    Args:
+        hub: hands out tasks and takes results.
+        dispatcher: turns a task into an answer.
+        limits: says when a poll, or a handler, may begin.
+        pace: says when the next poll may begin.
+        clock: tells when a wait is over.
+        logger: the provider's.
+        stopping: set by ``stop``.
+        slots: how many tasks may be in flight.
+        connect_timeout: seconds to wait for the hub at the start.
+        shutdown_timeout: seconds that running tasks have at the end.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a part, or a setting, of its own
+        self,
+        *,
+        hub: Hub,
+        dispatcher: Dispatcher,
+        limits: Limits,
+        pace: Pace,
+        clock: Clock,
+        logger: Any,
+        stopping: asyncio.Event,
+        slots: int,
+        connect_timeout: float,
+        shutdown_timeout: float,
+    ) -> None:
+        self._hub = hub
+        self._dispatcher = dispatcher
+        self._limits = limits
+        self._pace = pace
+        self._clock = clock
+        self._logger = logger
+        self._stopping = stopping
+        self._slots = slots
+        self._connect_timeout = connect_timeout
+        self._shutdown_timeout = shutdown_timeout
+        self._threads = ThreadPool(slots, "handler")
+        self._figures = Figures(clock=clock, slots=slots, logger=logger)
+        self._handed: deque[Task] = deque()
+        self._polling: set[asyncio.Task[Any]] = set()
+        self._keeping_turn: set[asyncio.Task[Any]] = set()
+        self._handling: set[asyncio.Task[Any]] = set()
+        self._unanswered: dict[asyncio.Task[Any], Task] = {}
+        self._polls_done = asyncio.Event()
+        self._interrupting = False
+
+    async def run(self) -> None:
+        """Work until stopped, then drain.
+
+        Raises:
+            ConnectionError: if no hub answers within ``connect_timeout``.
+            AuthenticationError: if the hub refuses the token.
+            ProtocolError: if what answers is no hub.
+            HubError: if tasks were left unanswered at the end; they are logged.
+        """
+        self._figures.state = "connecting"
+        try:
+            if await self._connect():
+                self._figures.note_contact()
+                self._figures.state = "running"
+                await self._work()
+        finally:
+            self._figures.state = "stopped"
+            self._threads.close()
+            self._limits.close()
+
+    def snapshot(self) -> Snapshot:
+        """The figures of this moment."""
+        return self._figures.snapshot(len(self._unanswered))
+
+    async def _connect(self) -> bool:
+        """Whether there is a hub, and nobody asked to stop before it answered."""
+        connecting = asyncio.create_task(self._hub.connect(self._connect_timeout))
+        try:
+            await _first_of(connecting, self._stopping)
+            if connecting.done():
+                connecting.result()
+            return connecting.done()
+        finally:
+            connecting.cancel()
+
+    async def _work(self) -> None:
+        slots = {asyncio.create_task(self._run_slot()) for _ in range(self._slots)}
+        drain = asyncio.create_task(self._drain(slots))
+        try:
+            done, _ = await asyncio.wait(slots, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            drain.cancel()
+            for slot in slots:
+                slot.cancel()
+            await asyncio.wait({drain, *slots}, timeout=SUBMIT_RESERVE)
+            lost = [task.id for task in (*self._unanswered.values(), *self._handed)]
+            if lost:
+                self._logger.error("tasks left unanswered", ids=lost)
+        for slot in done:
+            if not slot.cancelled():
+                slot.result()
+        if lost:
+            problem = f"{len(lost)} tasks were left unanswered: {', '.join(lost)}"
+            raise HubError(problem)
+
+    async def _drain(self, slots: set[asyncio.Task[None]]) -> None:
+        """Once stopped: let running tasks end, then interrupt, then give up."""
+        await self._stopping.wait()
+        end = self._clock.monotonic() + self._shutdown_timeout
+        self._figures.state = "stopping"
+        self._logger.info("stopping", tasks=len(self._unanswered))
+        self._pace.close()
+        if self._polling:
+            await self._clock.wait(self._polls_done, POLL_GRACE)
+        _cancel(self._polling)
+        reserve = min(SUBMIT_RESERVE, self._shutdown_timeout / 5)
+        await self._wait_until(slots, end - reserve)
+        self._interrupting = True
+        _cancel(self._handling)
+        await self._wait_until(slots, end)
+        _cancel(slots)
+
+    async def _wait_until(self, slots: set[asyncio.Task[None]], moment: float) -> None:
+        await asyncio.wait(slots, timeout=max(moment - self._clock.monotonic(), 0))
+
+    # --- one slot ------------------------------------------------------------
+
+    async def _run_slot(self) -> None:
+        task: Task | None = None
+        while task := task or await self._take():
+            task = await self._handle(task)
+
+    async def _take(self) -> Task | None:
+        """The next task for this slot; ``None`` when there will be no more."""
+        while True:
+            if self._handed:
+                return self._handed.popleft()
+            if self._stopping.is_set():
+                return None
+            if await self._pace.take_turn() and (task := await self._poll()):
+                return task
+
+    async def _poll(self) -> Task | None:
+        """Use a turn: ask the hub for one task, if a limit lets it run."""
+        slot = _this_task()
+        self._polling.add(slot)
+        try:
+            wait = self._figures.rate_limit = await self._limits.look()
+            if wait > 0:
+                self._pace.pause(wait)
+                return None
+            return await self._get_task(slot)
+        except asyncio.CancelledError:
+            self._pace.give_back()
+            if not self._stopping.is_set():
+                raise
+            slot.uncancel()
+            return None
+        finally:
+            self._polling.discard(slot)
+            if not self._polling:
+                self._polls_done.set()
+
+    async def _get_task(self, slot: asyncio.Task[Any]) -> Task | None:
+        if self._stopping.is_set():
+            self._pace.give_back()
+            return None
+        began = self._clock.monotonic()
+        try:
+            reply = await self._hub.get_task()
+        except ConnectionError as error:
+            self._figures.note_failure(error)
+            self._pace.failed()
+            return None
+        self._figures.note_contact()
+        if isinstance(reply, Task):
+            # Under a limit no other poll may begin before this task has spent.
+            self._keeping_turn.add(slot)
+            if not self._limits.gates_polls:
+                self._end_turn(slot)
+            return reply
+        if isinstance(reply, Pause):
+            self._logger.info("the hub asks for a pause", seconds=reply.seconds)
+            self._pace.pause(reply.seconds)
+        else:
+            self._pace.found_nothing(self._clock.monotonic() - began)
+        return None
+
+    async def _handle(self, task: Task) -> Task | None:
+        """Run a task and give its result back; the next task if that came with it."""
+        slot = _this_task()
+        self._figures.taken += 1
+        self._unanswered[slot] = task
+        answer, thread = await self._answer(task)
+        self._figures.submitting += 1
+        try:
+            next_task = await submit(
+                self._hub,
+                Result(task=task, status=answer.status, text=answer.text),
+                clock=self._clock,
+                logger=self._logger.bind(task=task.id, action=task.action),
+                on_contact=self._figures.note_contact,
+            )
+        finally:
+            self._figures.submitting -= 1
+        self._figures.answered += 1
+        del self._unanswered[slot]
+        if thread is None:
+            return next_task
+        await self._wait_for_thread(thread, next_task)
+        return None
+
+    async def _answer(
+        self, task: Task
+    ) -> tuple[Answer, "asyncio.Future[Answer] | None"]:
+        """The task's answer, and the thread that still runs it, if one does."""
+        slot = _this_task()
+        self._handling.add(slot)
+        try:
+            call = await self._admit(task)
+            if isinstance(call, Answer):
+                return call, None
+            if call.action.is_async:
+                return await self._dispatcher.run_async(call), None
+            return await self._run_on_thread(call)
+        except asyncio.CancelledError:
+            if not self._interrupting:
+                raise
+            slot.uncancel()
+            return self._dispatcher.interrupt(task), None
+        finally:
+            self._handling.discard(slot)
+
+    async def _admit(self, task: Task) -> Call | Answer:
+        """Validate, wait for the limits, and start the deadline."""
+        try:
+            ready = self._dispatcher.prepare(task)
+            if isinstance(ready, Answer):
+                return ready
+            await self._limits.spend(
+                ready.action.rate_limit_monitor, self._dispatcher.timeout_of(ready)
+            )
+        except RateLimitedError as error:
+            return self._dispatcher.refuse(task, error)
+        finally:
+            self._end_turn(_this_task())
+        return self._dispatcher.begin(ready)
+
+    async def _run_on_thread(
+        self, call: Call
+    ) -> tuple[Answer, "asyncio.Future[Answer] | None"]:
+        thread = self._threads.run(partial(self._dispatcher.run, call))
+        try:
+            done, _ = await asyncio.wait({thread}, timeout=call.context.remaining)
+        except asyncio.CancelledError:
+            call.context.cancel()
+            raise
+        if done:
+            return thread.result(), None
+        return self._dispatcher.time_out(call), thread
+
+    async def _wait_for_thread(
+        self, thread: "asyncio.Future[Answer]", next_task: Task | None
+    ) -> None:
+        """Keep the slot until a thread that is past its deadline is back."""
+        if next_task is not None:
+            self._handed.append(next_task)
+            self._pace.wake(1)
+        figures = self._figures
+        figures.stuck += 1
+        self._logger.warning("a handler is past its deadline", stuck=figures.stuck)
+        try:
+            await _first_of(thread, self._stopping)
+        finally:
+            figures.stuck -= 1
+
+    def _end_turn(self, slot: asyncio.Task[Any]) -> None:
+        if slot in self._keeping_turn:
+            self._keeping_turn.discard(slot)
+            self._pace.found_task()
+
+
+async def _first_of(future: "asyncio.Future[Any]", event: asyncio.Event) -> None:
+    """Wait until one of them is done or set."""
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({future, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+def _cancel(slots: Collection[asyncio.Task[Any]]) -> None:
+    for slot in slots:
+        slot.cancel()
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    if task is None:
+        problem = "a slot runs in a task of its own"
+        raise RuntimeError(problem)
+    return task

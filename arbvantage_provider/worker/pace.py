@@ -1,0 +1,115 @@
+"""When the next poll may begin, and how many may be out at once.
+
+While tasks come, more polls are let out, up to one a slot; when none comes,
+fewer, and the last one waits a little longer each time. A hub that holds polls
+does the waiting itself and is asked again at once.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from arbvantage_provider.clock import Clock
+from arbvantage_provider.worker.waits import Waits
+
+FIRST_IDLE_WAIT: Final = 0.005
+FIRST_FAILURE_WAIT: Final = 0.1
+LONGEST_FAILURE_WAIT: Final = 10.0
+HELD: Final = 0.5
+"""Seconds after which an empty answer was a poll that the hub held."""
+
+
+class Pace:
+    """Turns to poll; a slot takes one, polls, and gives it back with what came.
+
+    Args:
+        clock: tells when a wait is over.
+        stopping: set when no poll may begin any more.
+        poll_interval: the longest wait for an idle hub, in seconds.
+        most: how many polls may be out at once.
+    """
+
+    def __init__(
+        self, *, clock: Clock, stopping: asyncio.Event, poll_interval: float, most: int
+    ) -> None:
+        self._clock = clock
+        self._stopping = stopping
+        self._most = most
+        self._allowed = 1
+        self._out = 0
+        self._not_before = clock.monotonic()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        first = min(FIRST_IDLE_WAIT, poll_interval)
+        self._idle = Waits(first, poll_interval)
+        self._failures = Waits(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
+
+    async def take_turn(self) -> bool:
+        """Wait until this slot may poll; ``False``: it should look around first.
+
+        That is so when the provider is stopping, or ``wake`` was called.
+        """
+        if self._stopping.is_set():
+            return False
+        if self._out >= self._allowed:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+            return False
+        self._out += 1
+        while (wait := self._not_before - self._clock.monotonic()) > 0:
+            if await self._clock.wait(self._stopping, wait):
+                break
+        if self._stopping.is_set():
+            self.give_back()
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """End a turn that says nothing about the hub."""
+        self._out -= 1
+        self.wake(self._allowed - self._out)
+
+    def found_task(self) -> None:
+        """End a turn with a task: there may be more."""
+        self._allowed = min(self._allowed * 2, self._most)
+        self._idle.reset()
+        self._failures.reset()
+        self.give_back()
+
+    def found_nothing(self, seconds: float) -> None:
+        """End a turn without a task, after a poll of this many seconds."""
+        self._failures.reset()
+        if self._allowed > 1:
+            self._allowed //= 2
+        elif seconds < HELD:
+            self._postpone(self._idle.draw())
+        else:
+            self._idle.reset()
+        self.give_back()
+
+    def failed(self) -> None:
+        """End a turn with an error of the connection or the hub."""
+        self._allowed = 1
+        self._postpone(self._failures.draw())
+        self.give_back()
+
+    def pause(self, seconds: float) -> None:
+        """End a turn, and let no poll begin for this long."""
+        self._postpone(seconds)
+        self.give_back()
+
+    def wake(self, count: int) -> None:
+        """Let so many of the slots that wait for a turn look around."""
+        while self._waiting and count > 0:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                count -= 1
+
+    def close(self) -> None:
+        """Let every slot look around; nobody waits for a turn any more."""
+        self.wake(len(self._waiting))
+
+    def _postpone(self, seconds: float) -> None:
+        moment = self._clock.monotonic() + seconds
+        self._not_before = max(self._not_before, moment)

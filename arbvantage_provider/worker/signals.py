@@ -1,0 +1,108 @@
+"""SIGTERM and SIGINT: the first one asks to stop, the second one forces."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from arbvantage_provider.exceptions import ProviderError
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Forced(Exception):  # noqa: N818 - an event, not a mistake
+    """A second signal came.
+
+    Attributes:
+        signum: which.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+def run_until_stopped(
+    serve: Callable[[], Coroutine[Any, Any, None]], stop: Callable[[], None]
+) -> None:
+    """Run ``serve`` on a loop of its own; signals call ``stop``, then force.
+
+    Raises:
+        ProviderError: if a loop runs here already.
+        KeyboardInterrupt: if it was forced by SIGINT.
+        SystemExit: if it was forced by SIGTERM; 128 and the signal's number.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        problem = "start() blocks, and an event loop runs here; await serve()"
+        raise ProviderError(problem)
+
+    async def serve_with_signals() -> None:
+        with stop_on_signals(stop):
+            await serve()
+
+    try:
+        asyncio.run(serve_with_signals())
+    except Forced as error:
+        if error.signum == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise SystemExit(128 + error.signum) from None
+
+
+@contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Generator[None]:
+    """Call ``stop`` at the first signal; at the second, cancel the running task.
+
+    Off the main thread, where Python takes no signals, nothing is done.
+
+    Raises:
+        Forced: instead of the ``CancelledError`` of the second signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    task = asyncio.current_task()
+    received: list[int] = []
+
+    def receive(signum: int, _: object = None) -> None:
+        received.append(signum)
+        if len(received) == 1:
+            stop()
+        elif task is not None:
+            # A third one finds the handlers of before, and ends the process.
+            restore()
+            task.cancel()
+
+    restore = _install(receive)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if len(received) > 1:
+            raise Forced(received[-1]) from None
+        raise
+    finally:
+        restore()
+
+
+def _install(receive: Callable[[int, object], None]) -> Callable[[], None]:
+    """Set the handlers; what is returned puts back those of before."""
+    loop = asyncio.get_running_loop()
+    before = {signum: signal.getsignal(signum) for signum in SIGNALS}
+
+    def handle(signum: int, frame: object) -> None:
+        # The loop sleeps until it has something to do.
+        loop.call_soon_threadsafe(receive, signum, frame)
+
+    for signum in SIGNALS:
+        signal.signal(signum, handle)
+
+    def restore() -> None:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+    return restore

@@ -1,0 +1,33 @@
+"""The figures of one moment in a provider's life."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["new", "connecting", "running", "stopping", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """How a provider stands.
+
+    Attributes:
+        state: ``new`` until it is started, then as the words say.
+        slots: how many tasks may be in flight.
+        slots_taken: how many are, those whose results wait for the hub included.
+        slots_stuck: how many of them wait for a thread that is past its deadline.
+        results_waiting: how many results the hub has not taken yet.
+        tasks_taken: how many tasks came since the start.
+        tasks_answered: how many of them the hub has the result of.
+        since_contact: seconds since the hub last answered, or ``None``.
+        rate_limit: what the provider's monitor said last: seconds to wait.
+    """
+
+    state: State = "new"
+    slots: int = 0
+    slots_taken: int = 0
+    slots_stuck: int = 0
+    results_waiting: int = 0
+    tasks_taken: int = 0
+    tasks_answered: int = 0
+    since_contact: float | None = None
+    rate_limit: float = 0.0

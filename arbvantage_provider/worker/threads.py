@@ -1,0 +1,77 @@
+"""A pool of threads for sync handlers, which never holds up the exit.
+
+A stock pool waits for its threads when the interpreter ends; a handler that
+never returns would keep the program alive for ever. These threads are daemons.
+"""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from typing import TypeVar
+
+T = TypeVar("T")
+_Job = Callable[[], None]
+
+
+class ThreadPool:
+    """At most ``size`` threads, each started when it is first needed.
+
+    Args:
+        size: how many jobs may run at once.
+        name: what the threads are called.
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        self._size = size
+        self._name = name
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._started = 0
+        self._busy = 0
+
+    def run(self, function: Callable[[], T]) -> "asyncio.Future[T]":
+        """Run ``function`` on a thread, in a copy of the caller's context.
+
+        The future belongs to the running loop. It may be cancelled; the function
+        then runs to its end all the same.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        context = contextvars.copy_context()
+
+        def settle(end: Callable[[], None]) -> None:
+            self._busy -= 1
+            if not future.done():
+                end()
+
+        def job() -> None:
+            try:
+                end = partial(future.set_result, context.run(function))
+            except BaseException as error:  # noqa: BLE001 - it belongs to the caller
+                end = partial(future.set_exception, error)
+            try:
+                loop.call_soon_threadsafe(settle, end)
+            except RuntimeError:
+                return  # the loop is closed: nobody waits any more
+
+        self._busy += 1
+        if self._busy > self._started and self._started < self._size:
+            self._start_thread()
+        self._jobs.put(job)
+        return future
+
+    def close(self) -> None:
+        """Let each thread end when its job does."""
+        for _ in range(self._started):
+            self._jobs.put(None)
+
+    def _start_thread(self) -> None:
+        self._started += 1
+        name = f"{self._name}-{self._started}"
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()

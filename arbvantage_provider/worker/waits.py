@@ -1,0 +1,25 @@
+"""How long to wait before something is tried again."""
+
+import backoff
+
+
+class Waits:
+    """Seconds that double from ``first`` up to ``most``, each with full jitter.
+
+    Full jitter: each wait is drawn evenly from zero to the doubled value, so that
+    many providers do not come back to one hub in step.
+    """
+
+    def __init__(self, first: float, most: float) -> None:
+        self._first = first
+        self._most = most
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with ``first`` again."""
+        self._values = backoff.expo(factor=self._first, max_value=self._most)
+        next(self._values)  # the generator's first step only starts it
+
+    def draw(self) -> float:
+        """The next wait, in seconds."""
+        return float(backoff.full_jitter(next(self._values)))

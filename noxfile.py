@@ -1,0 +1,151 @@
+"""The development sessions; CONTRIBUTING.md says what each is for.
+
+Every session makes its own environment with uv, from package indexes only.
+``requirements.txt`` holds the exact versions of everything but the ``proto``
+group, whose two tools are exact in ``pyproject.toml``.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["tests", "lint", "types"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+# The cells of `tests`. The lowest releases of the dependencies have no wheels
+# for Pythons that came later, so "lowest" stays within the Pythons named above.
+LOWEST = {PYTHONS[0], PYTHONS[-1], THIS_PYTHON} & {*PYTHONS}
+MATRIX = [
+    (THIS_PYTHON, "locked"),
+    *((python, "newest") for python in sorted({*PYTHONS, THIS_PYTHON})),
+    *((python, "lowest") for python in sorted(LOWEST)),
+]
+
+LOCK = "requirements.txt"
+PROTO = Path("arbvantage_provider/protos/hub.proto")
+
+
+def offer_pyenv_pythons() -> None:
+    """Put pyenv's own interpreters last on PATH.
+
+    pyenv's shims stand on PATH for every version that is installed, but they
+    start only those that ``pyenv global`` or ``pyenv local`` has chosen.
+    """
+    root = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    folders = [
+        str(program.parent)
+        for python in PYTHONS
+        for program in sorted(root.glob(f"versions/{python}.*/bin/python{python}"))
+    ]
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *folders])
+
+
+offer_pyenv_pythons()
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the quick-start provider on the embedded hub, over real gRPC."""
+    session.install("-c", LOCK, "-e", ".")
+    tasks = ["--tasks", "examples/quickstart.jsonl"]
+    session.run("arbvantage", "run", "examples/quickstart.py", "--local-hub", *tasks)
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "dependencies"),
+    [nox.param(*cell, id="-".join(cell)) for cell in MATRIX],
+)
+def tests(session: nox.Session, dependencies: str) -> None:
+    """Run the tests: locked, newest and lowest dependencies; arguments go to pytest."""
+    marks = ["-m", "not install"]  # would show the same in every cell, slowly
+    if dependencies == "locked":
+        session.install("-c", LOCK, "-e", ".", "--group", "tests")
+        marks = []
+    elif dependencies == "newest":
+        session.install("-e", ".", "--group", "tests")
+    else:
+        session.install("--resolution", "lowest-direct", "-e", ".")
+        session.install("--group", "tests")
+    session.run("pytest", *marks, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, the floors, and that the generated code is current."""
+    session.install("-c", LOCK, "--group", "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+    session.install("--group", "proto")
+    with tempfile.TemporaryDirectory() as folder:
+        current = generate(session, Path(folder))
+        committed = {file.name: file.read_bytes() for file in generated(PROTO.parent)}
+    if current != committed:
+        session.error("The generated code is stale: run `nox -s proto`.")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types with mypy and pyright, both strict."""
+    session.install("-c", LOCK, "-e", ".", "--group", "types")
+    session.run("mypy")
+    # Its version is the lock's: no need to ask for a newer one.
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def proto(session: nox.Session) -> None:
+    """Generate arbvantage_provider/protos from proto/hub.proto."""
+    session.install("--group", "proto")
+    for file in generated(PROTO.parent):
+        file.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in generate(session, Path(folder)).items():
+            (PROTO.parent / name).write_bytes(content)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Rewrite requirements.txt; `nox -s lock -- --upgrade` takes newer releases."""
+    session.install("uv")
+    session.run(
+        *("uv", "pip", "compile", "pyproject.toml", "--group", "dev"),
+        *("--universal", "--python-version", PYTHONS[0]),
+        *("--no-emit-index-url", "--custom-compile-command", "nox -s lock"),
+        *("--quiet", "--output-file", LOCK, *session.posargs),
+    )
+
+
+def generate(session: nox.Session, folder: Path) -> dict[str, bytes]:
+    """Generate the code in a folder and return it: file names to contents.
+
+    The source is compiled under its path inside the package, because
+    protobuf's pool knows each file by its path, and ``hub.proto`` is a name
+    that others may use too.
+    """
+    source = folder / PROTO
+    source.parent.mkdir(parents=True)
+    shutil.copy("proto/hub.proto", source)
+    kinds = ["python", "grpc_python", "mypy", "mypy_grpc"]
+    session.run(
+        *("python", "-m", "grpc_tools.protoc", f"-I{folder}"),
+        *(f"--{kind}_out={folder}" for kind in kinds),
+        PROTO.as_posix(),
+    )
+    return {file.name: file.read_bytes() for file in generated(source.parent)}
+
+
+def generated(folder: Path) -> list[Path]:
+    """List the generated files of a folder."""
+    return sorted(folder.glob("*_pb2*.py*"))

@@ -1,0 +1,341 @@
+"""A provider's life: start, concurrency, deadlines, stop."""
+
+import asyncio
+import contextvars
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arbvantage_provider import (
+    AuthenticationError,
+    ConnectionError,  # noqa: A004 - the name is the contract's
+    HubError,
+    Provider,
+    ProviderError,
+)
+from arbvantage_provider.testing import LocalHub, running
+
+Make = Callable[..., Provider]
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+# --- starting ----------------------------------------------------------------
+
+
+def test_no_hub_within_the_connect_timeout_is_an_error(make_provider: Make) -> None:
+    provider = make_provider(
+        auth_token="t-12345", hub_url=f"127.0.0.1:{free_port()}", connect_timeout=0.3
+    )
+
+    with pytest.raises(ConnectionError, match="HUB_GRPC_URL") as caught:
+        provider.start()
+
+    assert isinstance(caught.value, OSError)
+    assert provider.snapshot().state == "stopped"
+
+
+def test_a_provider_without_token_does_not_start(make_provider: Make) -> None:
+    with pytest.raises(AuthenticationError, match="PROVIDER_AUTH_TOKEN"):
+        make_provider().start()
+
+
+def test_a_hub_that_comes_late_is_waited_for(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    hub.stop()
+    provider = make_provider()
+    with running(provider, hub):
+        handle = hub.submit("echo", {"text": "late"})
+        hub.start()
+        assert handle.result(20).data == {"text": "late"}
+
+
+def test_serve_runs_inside_another_program(hub: LocalHub, make_provider: Make) -> None:
+    async def program() -> dict[str, Any]:
+        provider = make_provider(auth_token=hub.token, hub_url=hub.url)
+        serving = asyncio.create_task(provider.serve())
+        handle = hub.submit("echo", {"text": "inside"})
+        result = await asyncio.to_thread(handle.result)
+        provider.stop()
+        await serving
+        return result.response
+
+    assert asyncio.run(program())["data"] == {"text": "inside"}
+
+
+def test_start_inside_a_loop_says_what_to_write(make_provider: Make) -> None:
+    async def program() -> None:
+        make_provider().start()
+
+    with pytest.raises(ProviderError, match=r"await serve\(\)"):
+        asyncio.run(program())
+
+
+def test_a_provider_runs_once_at_a_time(hub: LocalHub, make_provider: Make) -> None:
+    provider = make_provider()
+    with running(provider, hub):
+        hub.submit("echo").result()
+        with pytest.raises(ProviderError, match="running already"):
+            provider.start(hub_url=hub.url, auth_token=str(hub.token))
+
+
+def test_a_provider_may_be_started_again(hub: LocalHub, make_provider: Make) -> None:
+    provider = make_provider()
+    for text in ("first", "second"):
+        with running(provider, hub):
+            assert hub.submit("echo", {"text": text}).result().data["text"] == text
+
+
+def test_a_stop_before_the_start_ends_it_at_once(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    provider = make_provider()
+    provider.stop()
+    provider.start(hub_url=hub.url, auth_token=str(hub.token))
+
+    assert provider.snapshot().tasks_taken == 0
+
+
+def test_two_providers_share_a_process(make_provider: Make) -> None:
+    with LocalHub() as one, LocalHub() as two:
+        first, second = make_provider(), make_provider()
+        with running(first, one), running(second, two):
+            handles = [
+                hub.submit(name, {"text": "x"})
+                for hub in (one, two)
+                for name in ("echo", "echo_sync") * 50
+            ]
+            assert {handle.result(30).status for handle in handles} == {"success"}
+
+
+# --- concurrency and deadlines -----------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["hold", "hold_sync"])
+def test_as_many_tasks_run_at_once_as_there_are_slots(
+    hub: LocalHub, make_provider: Make, gate: Any, action: str
+) -> None:
+    provider = make_provider(max_concurrency=4)
+    with running(provider, hub):
+        for _ in range(6):
+            hub.submit(action)
+        gate.wait_for(4)
+        taken = provider.snapshot().slots_taken
+        extra = gate.begun.acquire(timeout=0.2)
+        handed_out = provider.snapshot().tasks_taken
+        gate.end.set()
+        hub.join(timeout=20)
+
+    assert (taken, extra, handed_out) == (4, False, 4)
+
+
+def test_a_sync_handler_sees_its_own_context_variables(hub: LocalHub) -> None:
+    provider = Provider("tested")
+    variable = contextvars.ContextVar("variable", default="unset")
+
+    @provider.actions.register()
+    def change() -> dict[str, str]:
+        before = variable.get()
+        variable.set("changed")
+        return {"before": before, "after": variable.get()}
+
+    with running(provider, hub):
+        results = [hub.submit("change").result().data for _ in range(3)]
+
+    assert results == [{"before": "unset", "after": "changed"}] * 3
+
+
+def test_a_thread_past_its_deadline_keeps_its_slot_and_is_counted(
+    hub: LocalHub, make_provider: Make, gate: Any, eventually: Any
+) -> None:
+    provider = make_provider(max_concurrency=2)
+    with running(provider, hub):
+        assert hub.submit("too_slow_sync").result().status == "error"
+        eventually(lambda: provider.snapshot().slots_stuck == 1)
+        assert hub.submit("echo").result().status == "success"
+        gate.end.set()
+        hub.submit("echo").result()
+        eventually(lambda: provider.snapshot().slots_stuck == 0)
+
+
+def test_a_handler_may_see_that_nobody_waits_for_it(hub: LocalHub) -> None:
+    provider = Provider("tested", execution_timeout=0.05)
+    seen = threading.Event()
+
+    @provider.actions.register()
+    def work(context: Any) -> None:
+        while not context.cancelled:
+            threading.Event().wait(0.005)
+        seen.set()
+
+    with running(provider, hub):
+        assert hub.submit("work").result().status == "error"
+        assert seen.wait(10)
+
+
+# --- stopping ----------------------------------------------------------------
+
+
+def test_a_handler_may_stop_its_provider(hub: LocalHub) -> None:
+    provider = Provider("tested")
+
+    @provider.actions.register()
+    def quit_now() -> dict[str, bool]:
+        provider.stop()
+        return {"stopped": True}
+
+    handle = hub.submit("quit_now")
+    provider.start(hub_url=hub.url, auth_token=str(hub.token))
+
+    assert handle.result().data == {"stopped": True}
+
+
+@pytest.mark.parametrize("action", ["hold", "hold_sync"])
+def test_stopping_lets_running_tasks_end(
+    hub: LocalHub, make_provider: Make, gate: Any, eventually: Any, action: str
+) -> None:
+    provider = make_provider(max_concurrency=2)
+    with running(provider, hub):
+        handles = [hub.submit(action) for _ in range(3)]
+        gate.wait_for(2)
+        provider.stop()
+        eventually(lambda: provider.snapshot().state == "stopping")
+        gate.end.set()
+        for handle in handles[:2]:
+            assert handle.result(20).data == {"held": True}
+
+    assert handles[2].handed_out == 0
+
+
+@pytest.mark.parametrize("action", ["hold", "hold_sync"])
+def test_a_task_that_outlives_the_grace_is_interrupted_and_answered(
+    hub: LocalHub, make_provider: Make, gate: Any, action: str
+) -> None:
+    provider = make_provider(shutdown_timeout=0.5)
+    with running(provider, hub):
+        handle = hub.submit(action)
+        gate.wait_for()
+        provider.stop()
+        result = handle.result(20)
+
+    assert result.response == {
+        "status": "error",
+        "message": f"{action!r} was interrupted: the provider stopped",
+        "data": None,
+    }
+
+
+def test_a_result_that_no_hub_took_by_the_end_is_an_error(
+    hub: LocalHub, make_provider: Make, gate: Any
+) -> None:
+    provider = make_provider(shutdown_timeout=0.5)
+    with pytest.raises(HubError, match="task-1"), running(provider, hub):
+        hub.submit("hold")
+        gate.wait_for()
+        hub.stop()
+        gate.end.set()
+        provider.stop()
+
+
+def test_a_held_poll_does_not_delay_the_end(hub: LocalHub, make_provider: Make) -> None:
+    hub.idle, hub.long_poll = "long_poll", 60
+    provider = make_provider(shutdown_timeout=30)
+    thread = threading.Thread(
+        target=lambda: provider.start(hub_url=hub.url, auth_token=str(hub.token))
+    )
+    thread.start()
+    hub.wait_until(lambda: hub.polls >= 1)
+    provider.stop()
+    thread.join(20)
+
+    assert not thread.is_alive()
+
+
+PROGRAM = """
+    import sys, threading, time
+    from arbvantage_provider import Provider
+
+    provider = Provider(
+        "tested", "token", sys.argv[1], execution_timeout=60, shutdown_timeout=30
+    )
+
+    @provider.actions.register()
+    def finish():
+        print("begun", flush=True)
+        time.sleep(0.3)
+
+    @provider.actions.register()
+    def hang():
+        print("begun", flush=True)
+        time.sleep(600)
+
+    provider.start()
+    print("ended", flush=True)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path, hub: LocalHub) -> Any:
+    """A provider in a process of its own, whose handler has begun."""
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(PROGRAM))
+    hub.token = "token"
+    started: list[subprocess.Popen[str]] = []
+
+    def start(action: str) -> "subprocess.Popen[str]":
+        hub.submit(action)
+        process = subprocess.Popen(
+            [sys.executable, str(script), hub.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+
+
+@posix_only
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains(hub: LocalHub, program: Any, signum: signal.Signals) -> None:
+    process = program("finish")
+    process.send_signal(signum)
+    output, _ = process.communicate(timeout=30)
+
+    assert (process.returncode, output) == (0, "ended\n")
+    assert [result.status for result in hub.submissions] == ["success"]
+
+
+@posix_only
+def test_a_second_signal_forces_the_end(program: Any) -> None:
+    process = program("hang")
+    process.send_signal(signal.SIGTERM)
+    threading.Event().wait(0.5)
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=20) == 128 + signal.SIGTERM
