@@ -10,8 +10,9 @@ from arbvantage_provider.cli.output import Emit, format_json, say
 from arbvantage_provider.cli.progress import Progress
 from arbvantage_provider.cli.start import start
 from arbvantage_provider.cli.tasks import TaskLine
+from arbvantage_provider.hub.local import LocalHub
+from arbvantage_provider.hub.results import HubResult
 from arbvantage_provider.provider import Provider
-from arbvantage_provider.testing import HubResult, LocalHub
 
 TOKEN = "local-hub"  # noqa: S105 - shown to a hub in this process only
 STATUSES = ("success", "warning", "error", "limit")

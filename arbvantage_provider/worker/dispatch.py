@@ -219,7 +219,7 @@ class Dispatcher:
         if isinstance(error, ActionError):
             logger.warning("task failed", reason=error.message)
         else:
-            logger.error("handler raised", exc_info=error)
+            logger.error("handler raised", exc_info=_skip_own_frames(error))
         if self._on_error is not None:
             try:
                 return self._format.take(self._on_error(error, task), task.action)
@@ -256,3 +256,11 @@ def _is_being_cancelled() -> bool:
     """Whether this coroutine's task is asked to end, and not the handler alone."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _skip_own_frames(error: BaseException) -> BaseException:
+    """The error, its traceback beginning with the handler's own frame."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
+        frame = frame.tb_next
+    return error if frame is None else error.with_traceback(frame)

@@ -23,7 +23,8 @@ class Lifecycle:
     def __init__(self, name: str) -> None:
         self.worker: Worker | None = None
         self._name = name
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may call ``stop`` on the thread that is in here.
+        self._lock = threading.RLock()
         self._request_stop: Callable[[], object] | None = None
         self._stop_asked = False
 

@@ -21,7 +21,7 @@ from arbvantage_provider.rate_limit import (
     RateLimitMonitor,
 )
 from arbvantage_provider.worker.threads import ThreadPool
-from arbvantage_provider.worker.waits import Waits
+from arbvantage_provider.worker.waits import Waits, first_of
 
 T = TypeVar("T")
 
@@ -120,9 +120,17 @@ class Limits:
         return await self._ask(lambda: read_wait(monitor.check_rate_limits()))
 
     async def _ask(self, question: Callable[[], float]) -> float:
-        """Ask a user's monitor on a thread; one that raises closes the gate a while."""
+        """Ask a user's monitor on a thread; one that raises closes the gate a while.
+
+        One that is still at it when the provider stops is left behind.
+        """
+        asked = self._threads.run(question)
+        await first_of(asked, self._stopping)
+        if not asked.done():
+            asked.cancel()
+            return FIRST_ERROR_WAIT
         try:
-            wait = await self._threads.run(question)
+            wait = asked.result()
         except Exception:
             # It is the user's own, and may raise anything.
             wait = self._errors.draw()

@@ -26,6 +26,7 @@ from arbvantage_provider.worker.pace import Pace
 from arbvantage_provider.worker.snapshot import Snapshot
 from arbvantage_provider.worker.submit import ResultTaker, submit
 from arbvantage_provider.worker.threads import ThreadPool
+from arbvantage_provider.worker.waits import first_of
 
 POLL_GRACE: Final = 0.5
 """Seconds that polls under way get to return when the provider stops."""
@@ -123,7 +124,7 @@ class Worker:
         """Whether there is a hub, and nobody asked to stop before it answered."""
         connecting = asyncio.create_task(self._hub.connect(self._connect_timeout))
         try:
-            await _first_of(connecting, self._stopping)
+            await first_of(connecting, self._stopping)
             if connecting.done():
                 connecting.result()
             return connecting.done()
@@ -317,7 +318,7 @@ class Worker:
         figures.stuck += 1
         self._logger.warning("a handler is past its deadline", stuck=figures.stuck)
         try:
-            await _first_of(thread, self._stopping)
+            await first_of(thread, self._stopping)
         finally:
             figures.stuck -= 1
 
@@ -325,15 +326,6 @@ class Worker:
         if slot in self._keeping_turn:
             self._keeping_turn.discard(slot)
             self._pace.found_task()
-
-
-async def _first_of(future: "asyncio.Future[Any]", event: asyncio.Event) -> None:
-    """Wait until one of them is done or set."""
-    waiting = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({future, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
 
 
 def _cancel(slots: Collection[asyncio.Task[Any]]) -> None:

@@ -1,4 +1,7 @@
-"""How long to wait before something is tried again."""
+"""Waiting: for what comes first, and before something is tried again."""
+
+import asyncio
+from typing import Any
 
 import backoff
 
@@ -23,3 +26,12 @@ class Waits:
     def draw(self) -> float:
         """The next wait, in seconds."""
         return float(backoff.full_jitter(next(self._values)))
+
+
+async def first_of(future: "asyncio.Future[Any]", event: asyncio.Event) -> None:
+    """Wait until ``future`` is done or ``event`` is set, whichever comes first."""
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({future, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

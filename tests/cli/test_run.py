@@ -15,7 +15,7 @@ from arbvantage_provider.testing import LocalHub
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.Popen[str]]
 
-TOKEN = "a-token"  # noqa: S105 - of hubs in these tests
+TOKEN = "a-token"
 TASKS = """\
 {"action": "greet", "payload": {"name": "Ann"}}
 
@@ -43,6 +43,11 @@ provider = Provider(
 @provider.actions.register()
 def quick() -> None:
     print("a line that is no data")
+
+
+@provider.actions.register()
+def large() -> str:
+    return "x" * 50_000
 
 
 @provider.actions.register()
@@ -199,7 +204,7 @@ def test_a_provider_that_stops_itself_leaves_tasks_unanswered(
 
 def test_a_closed_stdout_ends_the_run_quietly(folder: Path, start: Start) -> None:
     write_worker(folder)
-    write_tasks(folder, *["quick"] * 500)
+    write_tasks(folder, *["large"] * 20)  # more than a pipe holds
     running = start("run", "worker.py", "--local-hub", "--tasks", "tasks.jsonl")
     assert running.stdout is not None
     running.stdout.readline()
@@ -259,7 +264,7 @@ def test_no_hub_is_exit_code_3(folder: Path, arbvantage: Run) -> None:
 
 def test_a_refused_token_is_exit_code_4(folder: Path, arbvantage: Run) -> None:
     with LocalHub("another") as hub:
-        write_worker(folder, hub.url, token="not-that-one")  # noqa: S106 - wrong
+        write_worker(folder, hub.url, token="not-that-one")
         done = arbvantage("run", "worker.py")
     assert done.returncode == 4
     assert done.stderr.splitlines()[-1].startswith("Error: ")

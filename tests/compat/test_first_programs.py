@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from datetime import datetime
-from typing import Any, Dict, List, Optional  # noqa: UP035 - as such programs do
+from typing import Any, Dict, List, Optional
 
 import pytest
 
@@ -93,15 +93,15 @@ NESTED = {
         "born": datetime,
         "contact": {
             "email": str,
-            "addresses": List[Dict[str, str]],  # noqa: UP006 - as such programs do
-            "guardians": List[{"name": str, "phone": str}],  # type: ignore[misc] # noqa: UP006
+            "addresses": List[Dict[str, str]],
+            "guardians": List[{"name": str, "phone": str}],  # pyright: ignore[reportInvalidTypeForm]
         },
         "wishes": {"language": str, "alerts": {"email": bool, "sms": bool}},
-        "loans": List[  # type: ignore[misc] # noqa: UP006
-            {"title": str, "from": datetime, "until": Optional[datetime]}
+        "loans": List[
+            {"title": str, "from": datetime, "until": Optional[datetime]}  # pyright: ignore[reportInvalidTypeForm]
         ],
     },
-    "meta": {"source": str, "tags": List[str], "extra": Dict[str, Any]},  # noqa: UP006
+    "meta": {"source": str, "tags": List[str], "extra": Dict[str, Any]},
 }
 
 
@@ -235,10 +235,14 @@ def test_two_providers_share_one_monitor() -> None:
     store: dict[str, int] = {}
     monitor = CountingMonitor(store, most=100)
     first, second = Library(monitor), Library(monitor)
-    with LocalHub() as one, LocalHub() as two:
-        with running(first, one), running(second, two):
-            for hub in (one, two):
-                hub.submit("lend", {"title": "x", "days": 1}).result()
+    with (
+        LocalHub() as one,
+        LocalHub() as two,
+        running(first, one),
+        running(second, two),
+    ):
+        for hub in (one, two):
+            hub.submit("lend", {"title": "x", "days": 1}).result()
 
     assert sum(store.values()) == 2
 
@@ -249,7 +253,7 @@ def test_built_in_monitors_are_made_and_asked_as_programs_do() -> None:
 
     for monitor in (spaced, bucket):
         assert monitor.check_rate_limits() is None
-        assert monitor.make_safe_request(lambda a, b: a + b, 1, b=2) == 3
+        assert monitor.make_safe_request(max, 1, 3) == 3
 
     limits = spaced.check_rate_limits()
     assert limits is not None

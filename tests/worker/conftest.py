@@ -10,7 +10,7 @@ import pytest
 from arbvantage_provider import ActionError, Provider, ProviderResponse
 from arbvantage_provider.testing import LocalHub
 
-TOKEN = "token-for-tests"  # noqa: S105 - the local hub's
+TOKEN = "token-for-tests"
 
 
 @pytest.fixture
@@ -80,9 +80,15 @@ def _register(provider: Provider, gate: Gate, runs: list[Any]) -> None:
     @register()
     async def hold() -> dict[str, bool]:
         gate.begun.release()
-        while not gate.end.is_set():
+        while not gate.end.is_set():  # noqa: ASYNC110 - the test sets it on a thread
             await asyncio.sleep(0.01)
         return {"held": True}
+
+    _register_failing(provider, gate)
+
+
+def _register_failing(provider: Provider, gate: Gate) -> None:
+    register = provider.actions.register
 
     @register(timeout=0.05)
     async def too_slow() -> None:

@@ -188,3 +188,25 @@ def test_a_task_in_process_skips_the_limits() -> None:
     statuses = [provider.process_task("limited", {})["status"] for _ in range(3)]
 
     assert statuses == ["success"] * 3
+
+
+def test_a_monitor_that_blocks_while_it_spends_does_not_hold_up_the_end(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    class Blocking(Window):
+        def make_safe_request(self, request_func: Any, *args: Any, **kw: Any) -> Any:
+            asked.set()
+            release.wait(60)
+            return request_func(*args, **kw)
+
+    provider = make_provider(rate_limit_monitor=Blocking(most=9), shutdown_timeout=60)
+    with running(provider, hub):
+        handle = hub.submit("echo")
+        assert asked.wait(10)
+        provider.stop()
+        result = handle.result(20)
+    release.set()
+
+    assert result.status == "limit"
