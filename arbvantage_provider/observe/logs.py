@@ -24,6 +24,7 @@ from arbvantage_provider.observe.redaction import (
 
 Event = MutableMapping[str, Any]
 _SECRETS: Final = "_account_secrets"
+_LONGEST_NAME: Final = 200
 
 
 def make_logger(name: str, *, level: str, file: str | None, redactor: Redactor) -> Any:
@@ -53,8 +54,14 @@ def make_logger(name: str, *, level: str, file: str | None, redactor: Redactor) 
 
 
 def bind_task(logger: Any, *, task: str, action: str, secrets: AccountSecrets) -> Any:
-    """A logger whose lines name the task and hide what its account holds."""
-    return logger.bind(task=task, action=action, **{_SECRETS: secrets})
+    """A logger whose lines name the task and hide what its account holds.
+
+    A task that is run without a hub has no id. Names come from the hub, so only
+    their beginning is shown.
+    """
+    fields = {"task": task[:_LONGEST_NAME]} if task else {}
+    shown = action[:_LONGEST_NAME]
+    return logger.bind(**fields, action=shown, **{_SECRETS: secrets})
 
 
 class _Sink:

@@ -102,7 +102,7 @@ class Dispatcher:
             payload, account = action.validate(task.payload, task.account)
         except ActionError as error:
             return self.refuse(task, error)
-        except Exception as error:  # noqa: BLE001 - a user's own validator may raise anything
+        except BaseException as error:  # noqa: BLE001 - a user's own validator may raise anything
             return self._fail(task, error)
         return Ready(task=task, action=action, payload=payload, account=account)
 
@@ -116,7 +116,7 @@ class Dispatcher:
             timeout=timeout,
             deadline=self._clock.monotonic() + timeout,
             monotonic=self._clock.monotonic,
-            make_logger=lambda _: self._bind_logger(ready.task),
+            make_logger=lambda _: self.logger_of(ready.task),
         )
         return Call(ready=ready, context=context)
 
@@ -197,7 +197,7 @@ class Dispatcher:
 
     def refuse(self, task: Task, error: ActionError) -> Answer:
         """The answer to a task that ends with an error of this package."""
-        self._bind_logger(task).warning("task refused", reason=error.message)
+        self.logger_of(task).warning("task refused", reason=error.message)
         return self._encode(task, describe_failure(error))
 
     def _finish(self, task: Task, value: object) -> Answer:
@@ -208,14 +208,14 @@ class Dispatcher:
             return self._format.encode(respond(value), task.action)
         except NotJSONError as error:
             problem = f"the result of {task.action!r} cannot be JSON: {error}"
-        except Exception as error:  # noqa: BLE001 - a model's serialiser may raise anything
+        except BaseException as error:  # noqa: BLE001 - a model's serialiser may raise anything
             problem = f"the result of {task.action!r} fails to be written: {type(error).__name__}"
-        self._bind_logger(task).error(problem)
+        self.logger_of(task).error(problem)
         return self._encode(task, ProviderResponse(status="error", message=problem))
 
     def _fail(self, task: Task, error: BaseException) -> Answer:
         """What a handler raised, as an answer."""
-        logger = self._bind_logger(task)
+        logger = self.logger_of(task)
         if isinstance(error, ActionError):
             logger.warning("task failed", reason=error.message)
         else:
@@ -223,8 +223,7 @@ class Dispatcher:
         if self._on_error is not None:
             try:
                 return self._format.take(self._on_error(error, task), task.action)
-            except Exception:
-                # It is the user's own method, and may raise anything.
+            except BaseException:
                 logger.exception("handle_task_exception raised")
         return self._encode(task, self.describe(error, task.account))
 
@@ -239,11 +238,12 @@ class Dispatcher:
         """Write a response whose data may be what a user put into an error."""
         try:
             return self._format.encode(response, task.action)
-        except Exception:  # noqa: BLE001 - a model's serialiser may raise anything
+        except BaseException:  # noqa: BLE001 - a model's serialiser may raise anything
             bare = response.model_copy(update={"data": None})
             return self._format.encode(bare, task.action)
 
-    def _bind_logger(self, task: Task) -> Any:
+    def logger_of(self, task: Task) -> Any:
+        """A logger whose lines name the task."""
         return bind_task(
             self._logger,
             task=task.id,

@@ -11,7 +11,8 @@ sleep or talk to a server, so it is called on a thread.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, Final
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import RateLimitedError
@@ -22,8 +23,6 @@ from arbvantage_provider.rate_limit import (
 )
 from arbvantage_provider.worker.threads import ThreadPool
 from arbvantage_provider.worker.waits import Waits, first_of
-
-T = TypeVar("T")
 
 FIRST_ERROR_WAIT: Final = 0.1
 LONGEST_ERROR_WAIT: Final = 10.0
@@ -108,35 +107,41 @@ class Limits:
     async def _try_spend(self, monitor: RateLimitMonitor) -> float:
         """Spend a permit if one is free; else the seconds until one may be."""
         if isinstance(monitor, LocalRateLimitMonitor):
-            return monitor.try_spend()
+            return self._read(monitor.try_spend)
         wait = await self._look_at(monitor)
         if wait == 0:
             return await self._ask(lambda: monitor.make_safe_request(_spend))
         return wait
 
     async def _look_at(self, monitor: RateLimitMonitor) -> float:
-        if isinstance(monitor, LocalRateLimitMonitor):
+        def look() -> float:
             return read_wait(monitor.check_rate_limits())
-        return await self._ask(lambda: read_wait(monitor.check_rate_limits()))
+
+        if isinstance(monitor, LocalRateLimitMonitor):
+            return self._read(look)
+        return await self._ask(look)
 
     async def _ask(self, question: Callable[[], float]) -> float:
-        """Ask a user's monitor on a thread; one that raises closes the gate a while.
+        """Ask a user's monitor on a thread.
 
         One that is still at it when the provider stops is left behind.
         """
-        asked = self._threads.run(question)
+        asked = self._threads.run(partial(self._read, question))
         await first_of(asked, self._stopping)
         if not asked.done():
             asked.cancel()
             return FIRST_ERROR_WAIT
+        return asked.result()
+
+    def _read(self, answer: Callable[[], float]) -> float:
+        """A monitor's answer; one that raises closes the gate for a while."""
         try:
-            wait = asked.result()
-        except Exception:
-            # It is the user's own, and may raise anything.
+            wait = float(answer())
+        except BaseException:
             wait = self._errors.draw()
             self._logger.exception("rate limit monitor raised", wait=wait)
-            return wait
-        self._errors.reset()
+        else:
+            self._errors.reset()
         return wait
 
     def close(self) -> None:

@@ -141,14 +141,15 @@ class Worker:
             for slot in slots:
                 slot.cancel()
             await asyncio.wait({drain, *slots}, timeout=SUBMIT_RESERVE)
-            lost = [task.id for task in (*self._unanswered.values(), *self._handed)]
+            left = (*self._unanswered.values(), *self._handed)
+            lost = [task.id[:200] for task in left]
             if lost:
                 self._logger.error("tasks left unanswered", ids=lost)
         for slot in done:
             if not slot.cancelled():
                 slot.result()
         if lost:
-            problem = f"{len(lost)} tasks were left unanswered: {', '.join(lost)}"
+            problem = f"{len(lost)} left unanswered: {', '.join(lost[:20])}"
             raise HubError(problem)
 
     async def _drain(self, slots: set[asyncio.Task[None]]) -> None:
@@ -246,7 +247,7 @@ class Worker:
                 self._hub,
                 Result(task=task, status=answer.status, text=answer.text),
                 clock=self._clock,
-                logger=self._logger.bind(task=task.id, action=task.action),
+                logger=self._dispatcher.logger_of(task),
                 on_contact=self._figures.note_contact,
             )
         finally:

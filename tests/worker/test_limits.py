@@ -210,3 +210,37 @@ def test_a_monitor_that_blocks_while_it_spends_does_not_hold_up_the_end(
     release.set()
 
     assert result.status == "limit"
+
+
+@pytest.mark.parametrize("raised", [OSError, SystemExit, StopIteration])
+def test_a_local_monitor_that_raises_is_asked_again(
+    hub: LocalHub, make_provider: Make, raised: type[BaseException]
+) -> None:
+    class Moody(SlidingWindowRateLimitMonitor):
+        failures = 2
+
+        def try_spend(self) -> float:
+            if self.failures:
+                self.failures -= 1
+                raise raised
+            return super().try_spend()
+
+    provider = make_provider(rate_limit_monitor=Moody())
+    with running(provider, hub):
+        assert hub.submit("echo").result(20).status == "success"
+
+
+@pytest.mark.parametrize("raised", [SystemExit, StopIteration])
+def test_a_users_monitor_may_raise_anything(
+    hub: LocalHub, make_provider: Make, raised: type[BaseException]
+) -> None:
+    class Moody(Window):
+        def check_rate_limits(self) -> dict[str, Any] | None:
+            self.looks += 1
+            if self.looks < 3:
+                raise raised
+            return None
+
+    provider = make_provider(rate_limit_monitor=Moody(most=9))
+    with running(provider, hub):
+        assert hub.submit("echo").result(20).status == "success"
