@@ -133,16 +133,12 @@ class Dispatcher:
         try:
             value = self._call(call)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
-            return (
-                self._fail(call.task, error)
-                if self._in_time(call)
-                else self.time_out(call)
-            )
-        return (
-            self._finish(call.task, value)
-            if self._in_time(call)
-            else self.time_out(call)
-        )
+            if self._in_time(call):
+                return self._fail(call.task, error)
+        else:
+            if self._in_time(call):
+                return self._finish(call.task, value)
+        return self.time_out(call)
 
     async def run_async(self, call: Call) -> Answer:
         """Await an async handler; at its deadline it is cancelled.
