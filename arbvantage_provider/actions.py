@@ -9,7 +9,6 @@ from typing import Any, TypeVar, get_origin
 
 from typing_extensions import override
 
-from arbvantage_provider.context import Profile, TaskContext
 from arbvantage_provider.exceptions import (
     DuplicateActionError,
     HandlerSignatureError,
@@ -17,8 +16,9 @@ from arbvantage_provider.exceptions import (
     RegistrationError,
     Violation,
 )
+from arbvantage_provider.handlers.invoke import Invoke, make_invoke
 from arbvantage_provider.handlers.plan import CallPlan, is_special, plan_call
-from arbvantage_provider.handlers.readers import NAMED, Inputs
+from arbvantage_provider.handlers.readers import NAMED
 from arbvantage_provider.handlers.signature import Signature, read_signature
 from arbvantage_provider.handlers.types import is_dict, is_unsaid, strip
 from arbvantage_provider.rate_limit import RateLimitMonitor
@@ -50,6 +50,7 @@ class Action:
         rate_limit_monitor: a limit of this action alone, or ``None``.
         is_async: whether the handler is awaited.
         plan: where each argument comes from.
+        invoke: calls the handler by the plan.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Action:
     rate_limit_monitor: RateLimitMonitor | None
     is_async: bool
     plan: CallPlan
+    invoke: Invoke
 
     def validate(self, payload: bytes, account: bytes) -> tuple[Any, Any]:
         """The payload and the account as values of their schemas.
@@ -84,14 +86,6 @@ class Action:
         problem = f"{self.name!r} needs an account, and the task has none"
         missing = Violation(path="account", type="missing", message="Field required")
         raise InvalidPayloadError(problem, [missing])
-
-    def bind(
-        self, payload: Any, account: Any, *, context: TaskContext, profile: Profile
-    ) -> tuple[list[Any], dict[str, Any]]:
-        """The handler's arguments for one task."""
-        return self.plan.bind(
-            Inputs(payload=payload, account=account, context=context, profile=profile)
-        )
 
 
 class Actions:
@@ -192,6 +186,13 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     payload = _compile_payload(name, payload_schema, signature)
     account = _compile_account(name, account_schema, signature)
     account_required = account is not None and not account.takes_anything
+    plan = plan_call(
+        name,
+        signature,
+        payload=payload,
+        account=account,
+        account_declared=account_required,
+    )
     return Action(
         name=name,
         description=_describe(handler) if description is None else description,
@@ -204,13 +205,8 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         timeout=timeout,
         rate_limit_monitor=rate_limit_monitor,
         is_async=signature.is_async,
-        plan=plan_call(
-            name,
-            signature,
-            payload=payload,
-            account=account,
-            account_declared=account_required,
-        ),
+        plan=plan,
+        invoke=make_invoke(handler, plan),
     )
 
 

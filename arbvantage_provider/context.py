@@ -1,7 +1,6 @@
 """What a handler may ask for about the task it runs."""
 
 import datetime as dt
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +22,8 @@ class TaskContext:
         timeout: seconds that the handler has, from its start.
         deadline: when they are over, in seconds of ``monotonic``.
         monotonic: the provider's clock, in seconds.
+        make_logger: makes ``logger`` when it is asked for.
+        is_cancelled: tells ``cancelled``.
     """
 
     id: str
@@ -32,13 +33,13 @@ class TaskContext:
     timeout: float
     deadline: float
     monotonic: Callable[[], float] = field(repr=False)
-    make_logger: Callable[["TaskContext"], Any] = field(repr=False)
-    _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    make_logger: Callable[[], Any] = field(repr=False)
+    is_cancelled: Callable[[], bool] = field(repr=False)
 
     @cached_property
     def logger(self) -> Any:
         """A logger that adds the task's id and action to each line."""
-        return self.make_logger(self)
+        return self.make_logger()
 
     @property
     def remaining(self) -> float:
@@ -52,11 +53,7 @@ class TaskContext:
         An async handler is cancelled instead; a handler in a thread cannot be,
         and should look at this between two steps.
         """
-        return self._cancelled.is_set()
-
-    def cancel(self) -> None:
-        """Tell the handler that nobody waits for it any more."""
-        self._cancelled.set()
+        return self.is_cancelled()
 
 
 @dataclass(frozen=True, kw_only=True)

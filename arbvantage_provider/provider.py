@@ -15,7 +15,7 @@ from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.logs import make_logger
 from arbvantage_provider.observe.redaction import Redactor
 from arbvantage_provider.rate_limit import NoRateLimitMonitor, RateLimitMonitor
-from arbvantage_provider.responses import ProviderResponse, encode_json
+from arbvantage_provider.responses import ProviderResponse, encode_json, respond
 from arbvantage_provider.settings import (
     ProviderSettings,
     ResponseFormat,
@@ -236,7 +236,7 @@ class Provider:
         past its deadline it is answered for when it returns.
         """
         task = Task(id="", action=action, payload=payload, account=account)
-        return dispatch_here(self._dispatcher, task).text.encode()
+        return dispatch_here(self._dispatcher, task).text
 
     def handle_task_exception(  # noqa: PLR0917 - the earlier SDK's signature
         self,
@@ -257,13 +257,13 @@ class Provider:
             A ``ProviderResponse``, or what ``_handle_response`` makes of one.
         """
         raw = b"" if account is None else encode_json(account, "account")
-        return self._handle_response(self._dispatcher.describe(e, raw), action=action)
+        return self._format.describe(self._dispatcher.describe(e, raw), action)
 
     def _handle_response(
         self, response: ProviderResponse, action: str | None = None
     ) -> dict[str, Any]:
         """A response as the hub will read it, in the provider's format."""
-        return self._format.describe(response, action or "")
+        return self._format.describe(respond(response), action or "")
 
     @override
     def __repr__(self) -> str:

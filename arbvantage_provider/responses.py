@@ -1,13 +1,13 @@
 """What a handler returns, and how it becomes the text that a hub is given.
 
-``respond`` turns any return value into a ``ProviderResponse``; ``encode_json``
-writes a value as strict JSON, or says which part of it cannot be JSON.
+``respond`` turns any return value into a ``Response``; ``encode_json`` writes a
+value as strict JSON, or says which part of it cannot be JSON.
 """
 
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, TypeGuard, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeGuard, cast, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError, to_json
@@ -46,6 +46,14 @@ class ProviderResponse(BaseModel):
         super().__init__(status=status, message=message, data=data)
 
 
+class Response(NamedTuple):
+    """A ``ProviderResponse`` inside the house: the same, and not checked again."""
+
+    status: Status
+    message: str = ""
+    data: Any = None
+
+
 class NotJSONError(ValueError):
     """A value, or a part of it, cannot be written as strict JSON.
 
@@ -58,29 +66,28 @@ class NotJSONError(ValueError):
         self.path = path
 
 
-def respond(value: object) -> ProviderResponse:
+def respond(value: object) -> Response:
     """The response that a handler's return value stands for.
 
-    A ``ProviderResponse`` is itself. A dict whose only keys are among
+    A ``ProviderResponse`` says so itself. A dict whose only keys are among
     ``status``, ``message`` and ``data``, with one of the four statuses, is a
     response too. Anything else is the ``data`` of a success.
     """
     if isinstance(value, ProviderResponse):
-        return value
+        return Response(value.status, value.message, value.data)
     if _is_response(value):
         message = value.get("message")
-        return ProviderResponse.model_construct(
-            status=value["status"],
-            message="" if message is None else str(message),
-            data=value.get("data"),
-        )
-    return ProviderResponse.model_construct(status="success", message="", data=value)
+        text = "" if message is None else str(message)
+        return Response(value["status"], text, value.get("data"))
+    return Response("success", "", value)
 
 
 def _is_response(value: object) -> TypeGuard[Mapping[str, Any]]:
-    if not isinstance(value, Mapping) or not value.keys() <= _RESPONSE_KEYS:
+    if not isinstance(value, Mapping) or "status" not in value:
         return False
-    status = cast("Mapping[str, object]", value).get("status")
+    if not value.keys() <= _RESPONSE_KEYS:
+        return False
+    status = cast("Mapping[str, object]", value)["status"]
     return isinstance(status, str) and status in STATUSES
 
 

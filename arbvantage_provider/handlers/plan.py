@@ -15,7 +15,6 @@ from arbvantage_provider.context import TaskContext
 from arbvantage_provider.exceptions import HandlerSignatureError
 from arbvantage_provider.handlers.readers import (
     NAMED,
-    Inputs,
     Reader,
     Source,
     read_context,
@@ -41,17 +40,12 @@ class CallPlan:
     """Where each argument of a handler comes from.
 
     Attributes:
-        positional: readers of the positional-only parameters, in order.
+        positional: readers of the parameters that are passed by position.
         keyword: readers of the others, by name.
     """
 
     positional: tuple[Reader, ...]
     keyword: Mapping[str, Reader]
-
-    def bind(self, inputs: Inputs) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments for one task."""
-        args = [read(inputs) for read in self.positional]
-        return args, {name: read(inputs) for name, read in self.keyword.items()}
 
 
 def plan_call(
@@ -75,15 +69,21 @@ def plan_call(
         if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD):
             continue
         reader = planner.find_reader(parameter)
-        if parameter.kind is _Kind.POSITIONAL_ONLY:
-            positional.append(reader)
-        else:
+        if _goes_by_name(parameter, signature):
             keyword[parameter.name] = reader
+        else:
+            positional.append(reader)
     if any(p.kind is _Kind.VAR_KEYWORD for p in signature.parameters):
         taken = {parameter.name for parameter in signature.parameters}
         rest = _read_rest(payload, account if account_declared else None)
         keyword |= {name: read for name, read in rest.items() if name not in taken}
     return CallPlan(positional=tuple(positional), keyword=keyword)
+
+
+def _goes_by_name(parameter: inspect.Parameter, signature: Signature) -> bool:
+    if parameter.kind is _Kind.POSITIONAL_ONLY:
+        return False
+    return parameter.kind is _Kind.KEYWORD_ONLY or signature.is_wrapped
 
 
 def is_special(parameter: inspect.Parameter) -> bool:

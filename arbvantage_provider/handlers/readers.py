@@ -3,7 +3,6 @@
 import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from pydantic import BaseModel, TypeAdapter
@@ -12,14 +11,28 @@ from arbvantage_provider.context import Profile, TaskContext
 from arbvantage_provider.handlers.types import holds_model, is_dict, is_unsaid, strip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inputs:
+class Inputs(Protocol):
     """What one task brings to a handler, validated."""
 
-    payload: Any
-    account: Any
-    context: TaskContext
-    profile: Profile
+    @property
+    def payload(self) -> Any:
+        """The payload, as its schema gives it."""
+        ...
+
+    @property
+    def account(self) -> Any:
+        """The account, as its schema gives it, or ``None``."""
+        ...
+
+    @property
+    def context(self) -> TaskContext:
+        """The task's context; made when it is first asked for."""
+        ...
+
+    @property
+    def profile(self) -> Profile:
+        """What may be known of the provider."""
+        ...
 
 
 Reader = Callable[[Inputs], Any]

@@ -17,11 +17,14 @@ class Signature:
         parameters: in the order of the definition.
         returns: the return annotation, or ``inspect.Signature.empty``.
         is_async: whether what it returns is to be awaited.
+        is_wrapped: whether a decorator stands in front of it, which may take
+            arguments by name only.
     """
 
     parameters: tuple[inspect.Parameter, ...]
     returns: Any
     is_async: bool
+    is_wrapped: bool
 
 
 def read_signature(action: str, handler: Any) -> Signature:
@@ -46,6 +49,7 @@ def read_signature(action: str, handler: Any) -> Signature:
         parameters=tuple(signature.parameters.values()),
         returns=signature.return_annotation,
         is_async=_is_async(handler) or _is_async(function),
+        is_wrapped=hasattr(handler, "__wrapped__"),
     )
 
 

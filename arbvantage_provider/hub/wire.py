@@ -5,6 +5,7 @@ Source: ``proto/hub.proto``.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jiter
 
@@ -14,8 +15,7 @@ PACING_ACTION = "rate_limited"
 """The action of a Task without id that asks a provider to stop polling."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(NamedTuple):
     """One task, as the hub handed it out."""
 
     id: str
@@ -31,19 +31,18 @@ class Pause:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """The terminal result of one task.
 
     Attributes:
         task: the task it answers; its texts are echoed to the hub.
         status: ``success``, ``error``, ``warning`` or ``limit``.
-        text: the JSON text of the response.
+        text: the JSON text of the response, in UTF-8.
     """
 
     task: Task
     status: str
-    text: str
+    text: bytes
 
 
 def encode_request(provider: str, token: str) -> hub_pb2.ProviderRequest:
@@ -95,7 +94,7 @@ def encode_result(result: Result, provider: str, token: str) -> hub_pb2.TaskResu
         status=result.status,
         action=task.action,
         payload=task.payload.decode("utf-8", "replace"),
-        result=result.text,
+        result=result.text.decode(),
         account=task.account.decode("utf-8", "replace"),
     )
 

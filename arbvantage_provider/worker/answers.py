@@ -8,25 +8,24 @@ the data.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
 from arbvantage_provider.context import Profile
-from arbvantage_provider.responses import ProviderResponse, encode_json, respond
+from arbvantage_provider.responses import STATUSES, Response, encode_json, respond
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """How a task ended, as it goes to the hub.
 
     Attributes:
         status: ``success``, ``error``, ``warning`` or ``limit``.
-        text: the JSON text of the response.
+        text: the JSON text of the response, in UTF-8.
     """
 
     status: str
-    text: str
+    text: bytes
 
 
 _WRAPPING: Final = frozenset({"provider", "action", "response"})
@@ -44,7 +43,7 @@ class Format:
     profile: Profile
     unified: bool
 
-    def encode(self, response: ProviderResponse, action: str) -> Answer:
+    def encode(self, response: Response, action: str) -> Answer:
         """The answer for a response.
 
         Raises:
@@ -53,7 +52,7 @@ class Format:
         data = b"null" if response.data is None else encode_json(response.data, "data")
         return _write(response, self._wrap(data, action) if self.unified else data)
 
-    def describe(self, response: ProviderResponse, action: str) -> dict[str, Any]:
+    def describe(self, response: Response, action: str) -> dict[str, Any]:
         """The response as a dict, as the hub will read it.
 
         Raises:
@@ -84,15 +83,19 @@ class Format:
         return head[:-1] + b',"response":' + response + b"}"
 
 
+_HEADS: Final = {
+    status: b'{"status":"%b","message":' % status.encode() for status in STATUSES
+}
+
+
 def _is_wrapped(data: object) -> bool:
     return isinstance(data, Mapping) and data.keys() >= _WRAPPING
 
 
-def _write(response: ProviderResponse, data: bytes) -> Answer:
+def _write(response: Response, data: bytes) -> Answer:
     message = to_json(_as_unicode(response.message)) if response.message else b'""'
-    status = response.status.encode()
-    text = b'{"status":"%b","message":%b,"data":%b}' % (status, message, data)
-    return Answer(status=response.status, text=text.decode())
+    head = _HEADS[response.status]
+    return Answer(response.status, head + message + b',"data":' + data + b"}")
 
 
 def _as_unicode(text: str) -> str:

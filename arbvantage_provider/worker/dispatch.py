@@ -8,7 +8,6 @@ respond, encode). Whatever happens in them, the task gets an answer.
 import asyncio
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from arbvantage_provider.actions import Action, Actions
@@ -22,40 +21,71 @@ from arbvantage_provider.exceptions import (
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.logs import bind_task
 from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
-from arbvantage_provider.responses import NotJSONError, ProviderResponse, respond
+from arbvantage_provider.responses import NotJSONError, Response, respond
 from arbvantage_provider.worker.answers import Answer, Format
 from arbvantage_provider.worker.failures import describe_failure
 
 ErrorHook: TypeAlias = Callable[[BaseException, Task], object]
 """Turns what a handler raised into a response, or a dict that is already one."""
+Values: TypeAlias = tuple[Any, Any]
+"""A validated payload, and a validated account or ``None``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """A task whose action is found and whose payload fits; nothing has run."""
-
-    task: Task
-    action: Action
-    payload: Any
-    account: Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A task whose deadline has begun."""
+    """One task under way: its payload fits, and its handler will run, or runs.
 
-    ready: Ready
-    context: TaskContext
+    It is what a handler's arguments are read from. The context is made when it is
+    asked for, as most handlers never do.
+
+    Attributes:
+        task: the task.
+        action: its action.
+        payload: the payload, as its schema gives it.
+        account: the account, as its schema gives it, or ``None``.
+        profile: what the handler may know of the provider.
+        timeout: seconds that the handler has.
+        deadline: when they are over, on the provider's clock; 0 before ``begin``.
+        cancelled: whether nobody waits for the result any more.
+    """
+
+    __slots__ = (
+        "_dispatcher",
+        "account",
+        "action",
+        "cancelled",
+        "deadline",
+        "payload",
+        "profile",
+        "task",
+        "timeout",
+    )
+
+    def __init__(  # noqa: PLR0917 - keywords cost, and one is made for each task
+        self, dispatcher: "Dispatcher", task: Task, action: Action, values: Values
+    ) -> None:
+        self._dispatcher = dispatcher
+        self.task = task
+        self.action = action
+        self.payload, self.account = values
+        self.profile = dispatcher.profile
+        self.timeout = action.timeout or dispatcher.timeout
+        self.deadline = 0.0
+        self.cancelled = False
 
     @property
-    def task(self) -> Task:
-        """The task."""
-        return self.ready.task
-
-    @property
-    def action(self) -> Action:
-        """Its action."""
-        return self.ready.action
+    def context(self) -> TaskContext:
+        """What the handler may ask for about its task."""
+        dispatcher = self._dispatcher
+        return TaskContext(
+            id=self.task.id,
+            action=self.action.name,
+            provider=self.profile.name,
+            timeout=self.timeout,
+            deadline=self.deadline,
+            monotonic=dispatcher.monotonic,
+            make_logger=lambda: dispatcher.logger_of(self.task),
+            is_cancelled=lambda: self.cancelled,
+        )
 
 
 class Dispatcher:
@@ -84,45 +114,35 @@ class Dispatcher:
         logger: Any,
         on_error: ErrorHook | None = None,
     ) -> None:
+        self.profile = profile
+        self.timeout = timeout
+        self.monotonic = clock.monotonic
         self._actions = actions
-        self._profile = profile
-        self._timeout = timeout
-        self._clock = clock
         self._format = formatter
         self._redactor = redactor
         self._logger = logger
         self._on_error = on_error
 
-    def prepare(self, task: Task) -> Ready | Answer:
+    def prepare(self, task: Task) -> Call | Answer:
         """Find the action and validate; an answer if the task cannot be run."""
         action = self._actions.get_action(task.action)
         if action is None:
             return self.refuse(task, ActionNotFoundError(task.action, self._actions))
         try:
-            payload, account = action.validate(task.payload, task.account)
+            values = action.validate(task.payload, task.account)
         except ActionError as error:
             return self.refuse(task, error)
         except BaseException as error:  # noqa: BLE001 - a user's own validator may raise anything
             return self._fail(task, error)
-        return Ready(task=task, action=action, payload=payload, account=account)
+        return Call(self, task, action, values)
 
-    def begin(self, ready: Ready) -> Call:
+    def begin(self, call: Call) -> None:
         """Start the deadline."""
-        timeout = self.timeout_of(ready)
-        context = TaskContext(
-            id=ready.task.id,
-            action=ready.action.name,
-            provider=self._profile.name,
-            timeout=timeout,
-            deadline=self._clock.monotonic() + timeout,
-            monotonic=self._clock.monotonic,
-            make_logger=lambda _: self.logger_of(ready.task),
-        )
-        return Call(ready=ready, context=context)
+        call.deadline = self.monotonic() + call.timeout
 
-    def timeout_of(self, ready: Ready) -> float:
-        """Seconds that the handler has."""
-        return ready.action.timeout or self._timeout
+    def remaining(self, call: Call) -> float:
+        """Seconds until the deadline; none are left at 0 and below."""
+        return call.deadline - self.monotonic()
 
     def run(self, call: Call) -> Answer:
         """Call a sync handler on this thread.
@@ -131,12 +151,12 @@ class Dispatcher:
         away, and the answer is the same as if it had not returned.
         """
         try:
-            value = self._call(call)
+            value = call.action.invoke(call)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
-            if self._in_time(call):
+            if self.remaining(call) > 0:
                 return self._fail(call.task, error)
         else:
-            if self._in_time(call):
+            if self.remaining(call) > 0:
                 return self._finish(call.task, value)
         return self.time_out(call)
 
@@ -146,10 +166,10 @@ class Dispatcher:
         Raises:
             asyncio.CancelledError: if the caller is cancelled.
         """
-        scope = asyncio.timeout(call.context.timeout)
+        scope = asyncio.timeout(call.timeout)
         try:
             async with scope:
-                value = self._call(call)
+                value = call.action.invoke(call)
                 if inspect.isawaitable(value):
                     value = await value
         except asyncio.CancelledError as error:
@@ -164,26 +184,13 @@ class Dispatcher:
                 return self._finish(call.task, value)
         return self.time_out(call)
 
-    def _in_time(self, call: Call) -> bool:
-        return call.context.remaining > 0
-
-    def _call(self, call: Call) -> Any:
-        ready = call.ready
-        args, kwargs = ready.action.bind(
-            ready.payload,
-            ready.account,
-            context=call.context,
-            profile=self._profile,
-        )
-        return ready.action.handler(*args, **kwargs)
-
     def time_out(self, call: Call) -> Answer:
         """The answer to a task whose handler was not done at its deadline."""
-        error = ActionTimeoutError(call.action.name, call.context.timeout)
-        if call.context.cancelled:
+        error = ActionTimeoutError(call.action.name, call.timeout)
+        if call.cancelled:
             # A thread came back late; its task was answered at the deadline.
             return self._encode(call.task, describe_failure(error))
-        call.context.cancel()
+        call.cancelled = True
         return self.refuse(call.task, error)
 
     def interrupt(self, task: Task) -> Answer:
@@ -207,7 +214,7 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - a model's serialiser may raise anything
             problem = f"the result of {task.action!r} fails to be written: {type(error).__name__}"
         self.logger_of(task).error(problem)
-        return self._encode(task, ProviderResponse(status="error", message=problem))
+        return self._encode(task, Response("error", problem))
 
     def _fail(self, task: Task, error: BaseException) -> Answer:
         """What a handler raised, as an answer."""
@@ -223,20 +230,19 @@ class Dispatcher:
                 logger.exception("handle_task_exception raised")
         return self._encode(task, self.describe(error, task.account))
 
-    def describe(self, error: BaseException, account: bytes) -> ProviderResponse:
+    def describe(self, error: BaseException, account: bytes) -> Response:
         """What a handler raised, as a response without the token or the account."""
         secrets = AccountSecrets(account)
         return describe_failure(
             error, lambda text: self._redactor.redact(text, secrets.values)
         )
 
-    def _encode(self, task: Task, response: ProviderResponse) -> Answer:
+    def _encode(self, task: Task, response: Response) -> Answer:
         """Write a response whose data may be what a user put into an error."""
         try:
             return self._format.encode(response, task.action)
         except BaseException:  # noqa: BLE001 - a model's serialiser may raise anything
-            bare = response.model_copy(update={"data": None})
-            return self._format.encode(bare, task.action)
+            return self._format.encode(response._replace(data=None), task.action)
 
     def logger_of(self, task: Task) -> Any:
         """A logger whose lines name the task."""

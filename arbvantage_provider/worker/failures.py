@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from arbvantage_provider.exceptions import ActionError, RateLimitedError
 from arbvantage_provider.observe.redaction import cut_input_values
-from arbvantage_provider.responses import ProviderResponse, Status
+from arbvantage_provider.responses import Response, Status
 
 LONGEST_MESSAGE = 10_000
 """Characters; an exception may carry a whole page of HTML."""
@@ -15,7 +15,7 @@ LONGEST_MESSAGE = 10_000
 
 def describe_failure(
     error: BaseException, redact: Callable[[str], str] = str
-) -> ProviderResponse:
+) -> Response:
     """What a task that ended with ``error`` is answered with.
 
     Args:
@@ -25,15 +25,13 @@ def describe_failure(
     """
     status: Status = "limit" if isinstance(error, RateLimitedError) else "error"
     if isinstance(error, ActionError):
-        return ProviderResponse.model_construct(
-            status=status, message=_name_own(error), data=error.data
-        )
+        return Response(status=status, message=_name_own(error), data=error.data)
     text = redact(cut_input_values(_read_text(error)))
     if len(text) > LONGEST_MESSAGE:
         text = text[: LONGEST_MESSAGE - 1] + "…"
     name = type(error).__name__
     message = f"{name}: {text}" if text else name
-    return ProviderResponse.model_construct(status=status, message=message, data=None)
+    return Response(status=status, message=message, data=None)
 
 
 def _name_own(error: ActionError) -> str:

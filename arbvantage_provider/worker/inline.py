@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
 from typing import Any
 
 from arbvantage_provider.exceptions import InvalidPayloadError
@@ -23,8 +22,7 @@ def process(
     """Run a task made of these, as ``dispatch_in_time`` does."""
     task = Task(id="", action=action, payload=b"{}")
     try:
-        task = replace(
-            task,
+        task = task._replace(
             payload=_encode_content(payload, "payload"),
             account=b"" if account is None else _encode_content(account, "account"),
         )
@@ -58,18 +56,18 @@ def dispatch_in_time(dispatcher: Dispatcher, task: Task) -> Answer:
 def _dispatch(
     dispatcher: Dispatcher, task: Task, run: Callable[[Call], Answer]
 ) -> Answer:
-    ready = dispatcher.prepare(task)
-    if isinstance(ready, Answer):
-        return ready
-    call = dispatcher.begin(ready)
-    return (
-        _run_async(dispatcher.run_async(call)) if ready.action.is_async else run(call)
-    )
+    call = dispatcher.prepare(task)
+    if isinstance(call, Answer):
+        return call
+    dispatcher.begin(call)
+    if call.action.is_async:
+        return _run_async(dispatcher.run_async(call))
+    return run(call)
 
 
 def _run_until(dispatcher: Dispatcher, call: Call) -> Answer:
     """The call's answer, or at its deadline the answer that says so."""
-    answers = _start(lambda: dispatcher.run(call), call.context.remaining)
+    answers = _start(lambda: dispatcher.run(call), call.timeout)
     return answers[0] if answers else dispatcher.time_out(call)
 
 

@@ -283,26 +283,25 @@ class Worker:
     async def _admit(self, task: Task) -> Call | Answer:
         """Validate, wait for the limits, and start the deadline."""
         try:
-            ready = self._dispatcher.prepare(task)
-            if isinstance(ready, Answer):
-                return ready
-            await self._limits.spend(
-                ready.action.rate_limit_monitor, self._dispatcher.timeout_of(ready)
-            )
+            call = self._dispatcher.prepare(task)
+            if isinstance(call, Answer):
+                return call
+            await self._limits.spend(call.action.rate_limit_monitor, call.timeout)
         except RateLimitedError as error:
             return self._dispatcher.refuse(task, error)
         finally:
             self._end_turn(_this_task())
-        return self._dispatcher.begin(ready)
+        self._dispatcher.begin(call)
+        return call
 
     async def _run_on_thread(
         self, call: Call
     ) -> tuple[Answer, "asyncio.Future[Answer] | None"]:
         thread = self._threads.run(partial(self._dispatcher.run, call))
         try:
-            done, _ = await asyncio.wait({thread}, timeout=call.context.remaining)
+            done, _ = await asyncio.wait({thread}, timeout=call.timeout)
         except asyncio.CancelledError:
-            call.context.cancel()
+            call.cancelled = True
             raise
         if done:
             return thread.result(), None

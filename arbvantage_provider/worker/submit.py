@@ -5,7 +5,6 @@ What is sent again is the same in every field; the handler is not run again.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
@@ -87,9 +86,5 @@ def shrink(result: Result, reason: str) -> Result:
         f"bytes, and the payload echoes {len(task.payload)} ({reason})"
     )
     response = {"status": "error", "message": message, "data": None}
-    return replace(
-        result,
-        task=replace(task, payload=payload, account=account),
-        status="error",
-        text=to_json(response).decode(),
-    )
+    echo = task._replace(payload=payload, account=account)
+    return Result(task=echo, status="error", text=to_json(response))

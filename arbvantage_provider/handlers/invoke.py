@@ -1,0 +1,40 @@
+"""A call plan as one function that calls the handler."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from arbvantage_provider.handlers.plan import CallPlan
+from arbvantage_provider.handlers.readers import Inputs
+
+Invoke: TypeAlias = Callable[[Inputs], Any]
+"""Binds the arguments for one task and calls the handler with them."""
+
+
+def make_invoke(handler: Callable[..., Any], plan: CallPlan) -> Invoke:
+    """The function that the worker calls for each task of an action.
+
+    Which form it takes is decided here, once: most handlers have one parameter
+    or two, and a loop over them would cost more than the rest of the call.
+    """
+    if plan.keyword:
+        return _with_keywords(handler, plan)
+    if len(plan.positional) == 1:
+        (read,) = plan.positional
+        return lambda inputs: handler(read(inputs))
+    if len(plan.positional) == 2:  # noqa: PLR2004 - the case is its own name
+        first, second = plan.positional
+        return lambda inputs: handler(first(inputs), second(inputs))
+    readers = plan.positional
+    return lambda inputs: handler(*[read(inputs) for read in readers])
+
+
+def _with_keywords(handler: Callable[..., Any], plan: CallPlan) -> Invoke:
+    readers, keywords = plan.positional, tuple(plan.keyword.items())
+
+    def invoke(inputs: Inputs) -> Any:
+        return handler(
+            *[read(inputs) for read in readers],
+            **{name: read(inputs) for name, read in keywords},
+        )
+
+    return invoke
