@@ -84,8 +84,6 @@ class LocalHub(Switches):
         self._stops = 0
         self._numbers = itertools.count(1)
 
-    # --- running -------------------------------------------------------------
-
     def start(self) -> None:
         """Listen, on the same port as before; a running hub goes on.
 
@@ -128,8 +126,6 @@ class LocalHub(Switches):
             raise RuntimeError(problem)
         return f"{HOST}:{self._port}"
 
-    # --- tasks and results ---------------------------------------------------
-
     def submit(
         self,
         action: str,
@@ -152,13 +148,11 @@ class LocalHub(Switches):
             ValueError: if the id is taken, or a value cannot be JSON.
             TypeError: if a value is of a kind that JSON does not know.
         """
+        content = encode_content({} if payload is None else payload)
+        secrets = encode_content(b"" if account is None else account)
         with self._queue.lock:
-            task = Task(
-                id=self._next_id() if id is None else id,
-                action=action,
-                payload=encode_content({} if payload is None else payload),
-                account=encode_content(b"" if account is None else account),
-            )
+            id_ = self._next_id() if id is None else id
+            task = Task(id=id_, action=action, payload=content, account=secrets)
             return TaskHandle(self._queue, self._queue.add(task))
 
     def join(self, timeout: float | None = 10) -> None:
@@ -191,7 +185,7 @@ class LocalHub(Switches):
             return len(answers) > count or is_over
 
         while True:
-            self.wait_until(has_news, timeout)
+            wait(self._queue, has_news, timeout, complaint="no further result")
             if len(answers) <= count:
                 return
             yield answers[count]
@@ -211,8 +205,6 @@ class LocalHub(Switches):
             TimeoutError: if it is not so by then.
         """
         wait(self._queue, condition, timeout, complaint="not so")
-
-    # --- faults on demand ----------------------------------------------------
 
     def fail_polls(self, code: str, times: int = 1, *, details: str = "") -> None:
         """Answer the next polls with a status; one that is held now is one.
@@ -291,8 +283,6 @@ class LocalHub(Switches):
         refusal = Refusal(code=check_status(code), details="this token was revoked")
         self._desk.set_token(self.token, refusal)
 
-    # --- figures -------------------------------------------------------------
-
     @property
     def submissions(self) -> tuple[HubResult, ...]:
         """Every result that was recorded, in order.
@@ -309,11 +299,14 @@ class LocalHub(Switches):
         return self._queue.polls
 
     @property
+    def held(self) -> int:
+        """How many polls are held now, as ``idle="long_poll"`` does."""
+        return self._queue.held
+
+    @property
     def refused(self) -> int:
         """How many calls showed a wrong token."""
         return self._queue.refused
-
-    # --- the object ----------------------------------------------------------
 
     def __enter__(self) -> Self:
         self.start()

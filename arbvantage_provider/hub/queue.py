@@ -41,7 +41,7 @@ class Entry:
     Attributes:
         task: as it was submitted.
         handed_out: how many times it went out.
-        number: of its latest delivery.
+        number: of its latest delivery; 0: that one came back.
         results: everything that was submitted for its id, in order.
     """
 
@@ -84,6 +84,7 @@ class TaskQueue:
         submissions: every recorded result, in order of arrival.
         answers: the first result of each task, in order of arrival.
         polls: how many times a task was asked for.
+        held: how many calls wait for a task now.
         refused: how many calls showed a wrong token.
     """
 
@@ -93,6 +94,7 @@ class TaskQueue:
         self.submissions: list[HubResult] = []
         self.answers: list[HubResult] = []
         self.polls = 0
+        self.held = 0
         self.refused = 0
         self._clock = clock
         self._ready: deque[Delivery] = deque()
@@ -146,6 +148,7 @@ class TaskQueue:
         """Undo a hand-out that did not reach anyone; the task is the next one."""
         with self.lock:
             delivery.entry.handed_out -= 1
+            delivery.entry.number = 0
             if delivery.reason is Reason.SUBMITTED:
                 delivery = _repeated(delivery, Reason.REPEATED)
             self._ready.appendleft(delivery)
@@ -227,11 +230,6 @@ class TaskQueue:
         with self.lock:
             return self._changed.wait_for(condition, _bounded(seconds))
 
-    def __len__(self) -> int:
-        """How many deliveries wait to be handed out."""
-        with self.lock:
-            return len(self._ready)
-
     def _queue(self, delivery: Delivery) -> None:
         self._ready.append(delivery)
         self._pass_on()
@@ -258,7 +256,11 @@ class TaskQueue:
             next_end = self._leases[0][0] - self._clock.monotonic()
             seconds = min(seconds, max(next_end, 0.0))
         self._bells[bell] = None
+        self.held += 1
+        self.announce()
         bell.wait(_bounded(seconds))
+        self.held -= 1
+        self.announce()
         self._bells.pop(bell, None)
 
     def _ring(self, bell: threading.Condition) -> None:

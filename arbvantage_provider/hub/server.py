@@ -76,7 +76,7 @@ class HubServer:
         self._threads = DaemonThreads()
         threads = cast("futures.ThreadPoolExecutor", self._threads)
         self._server = grpc.server(threads, options=options)
-        _register(_Handlers(desk, switches), self._server)
+        _register(Handlers(desk, switches), self._server)
         try:
             self.port = self._server.add_insecure_port(f"{HOST}:{port}")
         except RuntimeError:
@@ -95,7 +95,7 @@ class HubServer:
         self._threads.shutdown()
 
 
-class _Handlers:
+class Handlers:
     """Translates between messages and the desk."""
 
     def __init__(self, desk: Desk, switches: Switches) -> None:
@@ -139,7 +139,7 @@ class _Handlers:
             has_left.set()
 
 
-def _register(handlers: _Handlers, server: grpc.Server) -> None:
+def _register(handlers: Handlers, server: grpc.Server) -> None:
     # A stream of one message is the same on the wire as a single one, but says
     # when it has left: a task for a call that was just cancelled is not lost.
     get_task = grpc.unary_stream_rpc_method_handler(

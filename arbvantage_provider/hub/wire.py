@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jiter
+from typing_extensions import override
 
 from arbvantage_provider.protos import hub_pb2
 
@@ -22,6 +23,11 @@ class Task(NamedTuple):
     action: str
     payload: bytes
     account: bytes = b""
+
+    @override
+    def __repr__(self) -> str:
+        # The account is secret, and a payload may be.
+        return f"Task(id={self.id!r}, action={self.action!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
