@@ -181,6 +181,7 @@ class RateLimitedError(ActionError):
 
     Attributes:
         wait_time: as given, in seconds.
+        is_worded: whether a message was given.
 
     Raises:
         ValueError: if ``wait_time`` is negative or not finite.
@@ -191,6 +192,7 @@ class RateLimitedError(ActionError):
             problem = f"wait_time is {wait_time!r}; give finite seconds, at least 0"
             raise ValueError(problem)
         self.wait_time = float(wait_time)
+        self.is_worded = bool(message)
         super().__init__(
             message or f"limit reached; try again in {self.wait_time:.3g} s",
             {"wait_time": self.wait_time},

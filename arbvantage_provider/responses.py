@@ -5,18 +5,25 @@ value as strict JSON, or says which part of it cannot be JSON.
 """
 
 import dataclasses
+import inspect
+import json
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Final, Literal, NamedTuple, TypeGuard, cast, get_args
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 Status = Literal["success", "error", "warning", "limit"]
 """How a task may end (``TaskResult.status`` in ``proto/hub.proto``)."""
 
 STATUSES: Final = frozenset(get_args(Status))
 _RESPONSE_KEYS: Final = frozenset({"status", "message", "data"})
+_DEEPEST: Final = 200
+_LONGEST_PATH: Final = 300
 
 
 class ProviderResponse(BaseModel):
@@ -62,6 +69,8 @@ class NotJSONError(ValueError):
     """
 
     def __init__(self, path: str, problem: str) -> None:
+        if len(path) > _LONGEST_PATH:
+            path = path[: _LONGEST_PATH // 2] + "…" + path[-_LONGEST_PATH // 2 :]
         super().__init__(f"{path} {problem}")
         self.path = path
 
@@ -72,14 +81,24 @@ def respond(value: object) -> Response:
     A ``ProviderResponse`` says so itself. A dict whose only keys are among
     ``status``, ``message`` and ``data``, with one of the four statuses, is a
     response too. Anything else is the ``data`` of a success.
+
+    Raises:
+        NotJSONError: if a ``ProviderResponse`` was changed to another status.
     """
     if isinstance(value, ProviderResponse):
+        if value.status not in STATUSES:
+            raise NotJSONError("status", "is none of success, error, warning, limit")
         return Response(value.status, value.message, value.data)
     if _is_response(value):
         message = value.get("message")
         text = "" if message is None else str(message)
         return Response(value["status"], text, value.get("data"))
     return Response("success", "", value)
+
+
+def is_response(value: object) -> bool:
+    """Whether a value says by itself how the task ended."""
+    return isinstance(value, ProviderResponse) or _is_response(value)
 
 
 def _is_response(value: object) -> TypeGuard[Mapping[str, Any]]:
@@ -106,18 +125,50 @@ def encode_json(value: object, root: str) -> bytes:
             is a float that is not finite, inside a model included.
     """
     try:
-        text = to_json(value, inf_nan_mode="constants")
+        text = to_json(value, inf_nan_mode="constants", fallback=_convert)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _locate_failure(value, root) from error
+    if b"NaN" in text or b"Infinity" in text:
+        _refuse_non_finite(decode_json(text), root, frozenset())
     # Models write a float that is not finite as null, whatever the mode says.
-    if b"null" in text or b"NaN" in text or b"Infinity" in text:
+    if b"null" in text:
         _refuse_non_finite(value, root, frozenset())
     return text
+
+
+def decode_json(text: bytes) -> Any:
+    """The value of a text that ``encode_json`` wrote.
+
+    pydantic's reader, which is faster, takes at most 200 levels and integers of
+    4,300 digits.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text, parse_int=_read_integer)
+
+
+def _read_integer(digits: str) -> int | Decimal:
+    try:
+        return int(digits)
+    except ValueError:
+        return Decimal(digits)
+
+
+def _convert(value: object) -> object:
+    """What pydantic does not know: any mapping is a dict."""
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    if inspect.iscoroutine(value):
+        value.close()
+    raise TypeError
 
 
 def _refuse_non_finite(value: object, path: str, above: frozenset[int]) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise NotJSONError(path, f"is {value}, which JSON cannot hold")
+    if isinstance(value, BaseModel):
+        value = _dump(value)
     if id(value) not in above:
         for child_path, child in _children(value, path):
             _refuse_non_finite(child, child_path, above | {id(value)})
@@ -126,7 +177,7 @@ def _refuse_non_finite(value: object, path: str, above: frozenset[int]) -> None:
 def _locate_failure(value: object, path: str) -> NotJSONError:
     """The innermost part that cannot be written."""
     above: set[int] = set()
-    while True:
+    while len(above) < _DEEPEST:
         if id(value) in above:
             return NotJSONError(path, "holds itself")
         above.add(id(value))
@@ -136,6 +187,7 @@ def _locate_failure(value: object, path: str) -> NotJSONError:
                 break
         else:
             return NotJSONError(path, _describe_failure(value))
+    return NotJSONError(path, "is nested too deeply")
 
 
 def _describe_failure(value: object) -> str:
@@ -143,15 +195,25 @@ def _describe_failure(value: object) -> str:
         return "holds half of a surrogate pair, which is no Unicode text"
     if isinstance(value, bytes):
         return "is bytes that are no UTF-8 text"
+    if isinstance(value, Mapping):
+        return "has a key that cannot be written as JSON"
     return f"is of type {type(value).__name__!r}, which cannot be written as JSON"
 
 
 def _is_writable(value: object) -> bool:
     try:
-        to_json(value)
+        to_json(value, fallback=_convert)
     except (PydanticSerializationError, ValueError, RecursionError):
         return False
     return True
+
+
+def _dump(model: BaseModel) -> object:
+    """What the model writes, with floats as they are."""
+    try:
+        return model.model_dump(by_alias=True, warnings=False)
+    except Exception:  # noqa: BLE001 - a serialiser that is meant for JSON alone
+        return None
 
 
 def _children(value: object, path: str) -> Iterator[tuple[str, object]]:
@@ -162,7 +224,14 @@ def _children(value: object, path: str) -> Iterator[tuple[str, object]]:
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         for key, child in cast("Mapping[object, object]", value).items():
-            yield f"{path}.{key}", child
-    elif isinstance(value, list | tuple | set | frozenset):
+            yield f"{path}.{_show_key(key)}", child
+    elif isinstance(value, Enum):
+        yield path, value.value
+    elif isinstance(value, list | tuple | set | frozenset | deque):
         for index, child in enumerate(cast("Iterable[object]", value)):
             yield f"{path}[{index}]", child
+
+
+def _show_key(key: object) -> str:
+    """A key that is no plain value may not even have a text."""
+    return str(key) if isinstance(key, str | int | float) else type(key).__name__

@@ -46,6 +46,19 @@ _FINAL: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Oversized:
+    """The hub handed out a task that is larger than this side takes.
+
+    It is gone, unless the hub leases: there is no id to answer it by.
+
+    Attributes:
+        reason: the status and gRPC's words, with both sizes.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The hub took a result; ``next_task`` came with the answer, or is ``None``."""
 
@@ -111,21 +124,26 @@ class HubClient:
             )
             raise ConnectionError(problem) from None
 
-    async def get_task(self) -> Task | Pause | None:
+    async def get_task(self) -> Task | Pause | Oversized | None:
         """A task; a wish to be left alone; ``None`` when there is nothing to do.
+
+        A poll that the hub holds for ``GET_TIMEOUT`` has found nothing either.
 
         Raises:
             ConnectionError: when it is worth asking again.
             AuthenticationError: when the token is refused.
             ProtocolError: when this is no hub.
         """
+        began = _now()
         try:
             reply: hub_pb2.Task = await self._stub.GetTask(
                 self._request, timeout=GET_TIMEOUT
             )
         except aio.AioRpcError as error:
-            if error.code() is StatusCode.NOT_FOUND:
+            if error.code() is StatusCode.NOT_FOUND or _is_held_out(error, began):
                 return None
+            if _is_too_large(error):
+                return Oversized(reason=self._describe(error))
             self._raise_poll_error(error)
         return decode_task(reply)
 
@@ -179,6 +197,17 @@ class HubClient:
     @override
     def __repr__(self) -> str:
         return f"<HubClient of {self._provider!r} at {self.url}>"
+
+
+def _now() -> float:
+    """Seconds of the running loop, by which gRPC counts its timeouts too."""
+    return asyncio.get_running_loop().time()
+
+
+def _is_held_out(error: aio.AioRpcError, began: float) -> bool:
+    """Whether the deadline was our own, and not one that the hub speaks of."""
+    is_deadline = error.code() is StatusCode.DEADLINE_EXCEEDED
+    return is_deadline and _now() - began > GET_TIMEOUT * 0.9
 
 
 def _is_too_large(error: aio.AioRpcError) -> bool:

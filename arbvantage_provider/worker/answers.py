@@ -10,10 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from arbvantage_provider.context import Profile
-from arbvantage_provider.responses import STATUSES, Response, encode_json, respond
+from arbvantage_provider.responses import (
+    STATUSES,
+    Response,
+    decode_json,
+    encode_json,
+    is_response,
+    respond,
+)
 
 
 class Answer(NamedTuple):
@@ -58,11 +65,19 @@ class Format:
         Raises:
             NotJSONError: if the data cannot be written.
         """
-        described: dict[str, Any] = from_json(self.encode(response, action).text)
+        described: dict[str, Any] = decode_json(self.encode(response, action).text)
         return described
 
     def take(self, value: object, action: str) -> Answer:
-        """The answer for a response, or for a dict that ``describe`` made."""
+        """The answer for a response, or for a dict that ``describe`` made.
+
+        Raises:
+            TypeError: if it is neither.
+            NotJSONError: if its data cannot be written.
+        """
+        if not is_response(value):
+            kind = type(value).__name__
+            raise TypeError(f"expected a response, and got a value of type {kind!r}")
         response = respond(value)
         if self.unified and isinstance(value, Mapping) and _is_wrapped(response.data):
             return _write(response, encode_json(response.data, "data"))

@@ -191,22 +191,23 @@ class Dispatcher:
             # A thread came back late; its task was answered at the deadline.
             return self._encode(call.task, describe_failure(error))
         call.cancelled = True
-        return self.refuse(call.task, error)
+        return self.refuse(call.task, error, "task timed out")
 
     def interrupt(self, task: Task) -> Answer:
         """The answer to a task that was not done when the provider stopped."""
         problem = f"{task.action!r} was interrupted: the provider stopped"
-        return self.refuse(task, ActionError(problem))
+        return self.refuse(task, ActionError(problem), "task interrupted")
 
-    def refuse(self, task: Task, error: ActionError) -> Answer:
+    def refuse(
+        self, task: Task, error: ActionError, event: str = "task refused"
+    ) -> Answer:
         """The answer to a task that ends with an error of this package."""
-        self.logger_of(task).warning("task refused", reason=error.message)
+        self.logger_of(task).warning(event, reason=error.message)
         return self._encode(task, describe_failure(error))
 
     def _finish(self, task: Task, value: object) -> Answer:
         """What a handler returned, as an answer."""
-        if inspect.iscoroutine(value):
-            value.close()
+        _close(value)
         try:
             return self._format.encode(respond(value), task.action)
         except NotJSONError as error:
@@ -225,7 +226,9 @@ class Dispatcher:
             logger.error("handler raised", exc_info=_skip_own_frames(error))
         if self._on_error is not None:
             try:
-                return self._format.take(self._on_error(error, task), task.action)
+                value = self._on_error(error, task)
+                _close(value)
+                return self._format.take(value, task.action)
             except BaseException:
                 logger.exception("handle_task_exception raised")
         return self._encode(task, self.describe(error, task.account))
@@ -252,6 +255,12 @@ class Dispatcher:
             action=task.action,
             secrets=AccountSecrets(task.account),
         )
+
+
+def _close(value: object) -> None:
+    """A coroutine that nobody will await must not be complained of later."""
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 def _is_being_cancelled() -> bool:

@@ -37,7 +37,8 @@ def describe_failure(
 def _name_own(error: ActionError) -> str:
     """The message; with the class in front where this package worded it."""
     kind = type(error)
-    if kind is ActionError or kind.__module__ != ActionError.__module__:
+    is_ours = kind is not ActionError and kind.__module__ == ActionError.__module__
+    if not is_ours or (isinstance(error, RateLimitedError) and error.is_worded):
         return error.message
     return f"{kind.__name__}: {error.message}"
 

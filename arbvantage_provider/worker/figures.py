@@ -18,6 +18,8 @@ class Figures:
         state: how far the worker is.
         taken: how many tasks came.
         answered: how many of them the hub has the result of.
+        refused: how many of them have a result that the hub refused for good.
+        oversized: how many tasks were too large to take.
         stuck: how many slots wait for a thread that is past its deadline.
         submitting: how many results the hub has not taken yet.
         rate_limit: what the provider's monitor said last: seconds to wait.
@@ -25,7 +27,8 @@ class Figures:
 
     def __init__(self, *, clock: Clock, slots: int, logger: Any) -> None:
         self.state: State = "new"
-        self.taken = self.answered = self.stuck = self.submitting = 0
+        self.taken = self.answered = self.refused = self.oversized = 0
+        self.stuck = self.submitting = 0
         self.rate_limit = 0.0
         self._clock = clock
         self._slots = slots
@@ -48,6 +51,8 @@ class Figures:
             results_waiting=self.submitting,
             tasks_taken=self.taken,
             tasks_answered=self.answered,
+            tasks_refused=self.refused,
+            tasks_oversized=self.oversized,
             since_contact=None
             if contact is None
             else self._clock.monotonic() - contact,

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from arbvantage_provider.exceptions import InvalidPayloadError
+from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.responses import NotJSONError, encode_json
 from arbvantage_provider.worker.answers import Answer
@@ -27,8 +27,17 @@ def process(
             account=b"" if account is None else _encode_content(account, "account"),
         )
     except NotJSONError as error:
-        return dispatcher.refuse(task, InvalidPayloadError(str(error)))
+        return dispatcher.refuse(task, _refuse_content(action, error))
     return dispatch_in_time(dispatcher, task)
+
+
+def _refuse_content(action: str, error: NotJSONError) -> InvalidPayloadError:
+    role = error.path.partition(".")[0].partition("[")[0]
+    problem = f"the {role} of {action!r} is no strict JSON object: {error}"
+    path = error.path if role == "account" else error.path.removeprefix("payload.")
+    return InvalidPayloadError(
+        problem, [Violation(path=path, type="json_invalid", message=str(error))]
+    )
 
 
 def _encode_content(content: Content, root: str) -> bytes:

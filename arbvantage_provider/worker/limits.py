@@ -139,7 +139,7 @@ class Limits:
             wait = float(answer())
         except BaseException:
             wait = self._errors.draw()
-            self._logger.exception("rate limit monitor raised", wait=wait)
+            self._logger.exception("rate limit monitor raised", wait=round(wait, 3))
         else:
             self._errors.reset()
         return wait

@@ -17,6 +17,7 @@ from arbvantage_provider.exceptions import (
     HubError,
     RateLimitedError,
 )
+from arbvantage_provider.hub.client import Oversized
 from arbvantage_provider.hub.wire import Pause, Result, Task
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.dispatch import Call, Dispatcher
@@ -41,7 +42,7 @@ class Hub(ResultTaker, Protocol):
         """See ``HubClient.connect``."""
         ...
 
-    async def get_task(self) -> Task | Pause | None:
+    async def get_task(self) -> Task | Pause | Oversized | None:
         """See ``HubClient.get_task``."""
         ...
 
@@ -232,6 +233,9 @@ class Worker:
             self._logger.info("the hub asks for a pause", seconds=reply.seconds)
             self._pace.pause(reply.seconds)
         else:
+            if isinstance(reply, Oversized):
+                self._figures.oversized += 1
+                self._logger.error("a task is too large to take", reason=reply.reason)
             self._pace.found_nothing(self._clock.monotonic() - began)
         return None
 
@@ -248,11 +252,10 @@ class Worker:
                 Result(task=task, status=answer.status, text=answer.text),
                 clock=self._clock,
                 logger=self._dispatcher.logger_of(task),
-                on_contact=self._figures.note_contact,
+                figures=self._figures,
             )
         finally:
             self._figures.submitting -= 1
-        self._figures.answered += 1
         del self._unanswered[slot]
         if thread is None:
             return next_task
@@ -288,7 +291,7 @@ class Worker:
                 return call
             await self._limits.spend(call.action.rate_limit_monitor, call.timeout)
         except RateLimitedError as error:
-            return self._dispatcher.refuse(task, error)
+            return self._dispatcher.refuse(task, error, "task limited")
         finally:
             self._end_turn(_this_task())
         self._dispatcher.begin(call)

@@ -18,6 +18,8 @@ class Snapshot:
         results_waiting: how many results the hub has not taken yet.
         tasks_taken: how many tasks came since the start.
         tasks_answered: how many of them the hub has the result of.
+        tasks_refused: how many of them have a result that the hub refused for good.
+        tasks_oversized: how many others were too large to take.
         since_contact: seconds since the hub last answered, or ``None``.
         rate_limit: what the provider's monitor said last: seconds to wait.
     """
@@ -29,5 +31,7 @@ class Snapshot:
     results_waiting: int = 0
     tasks_taken: int = 0
     tasks_answered: int = 0
+    tasks_refused: int = 0
+    tasks_oversized: int = 0
     since_contact: float | None = None
     rate_limit: float = 0.0

@@ -4,7 +4,6 @@ What is sent again is the same in every field; the handler is not run again.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
@@ -15,6 +14,7 @@ from arbvantage_provider.exceptions import (
 )
 from arbvantage_provider.hub.client import Accepted, Refused
 from arbvantage_provider.hub.wire import Result, Task
+from arbvantage_provider.worker.figures import Figures
 from arbvantage_provider.worker.waits import Waits
 
 FIRST_WAIT: Final = 0.1
@@ -38,7 +38,7 @@ async def submit(
     *,
     clock: Clock,
     logger: Any,
-    on_contact: Callable[[], None],
+    figures: Figures,
 ) -> Task | None:
     """Send ``result`` until the hub has it, or will never take it.
 
@@ -56,16 +56,20 @@ async def submit(
             reply = await hub.submit_result(result)
         except ConnectionError as error:
             wait = waits.draw()
-            logger.warning("result not taken yet", reason=str(error), wait=wait)
+            logger.warning(
+                "result not taken yet", reason=str(error), wait=round(wait, 3)
+            )
             await clock.wait(never, wait)
             continue
-        on_contact()
+        figures.note_contact()
         if isinstance(reply, Accepted):
+            figures.answered += 1
             return reply.next_task
         if reply.too_large and not shrunk:
             logger.error("result too large", bytes=len(result.text))
             result, shrunk = shrink(result, reply.reason), True
             continue
+        figures.refused += 1
         logger.error("result refused for good", reason=reply.reason)
         return None
 

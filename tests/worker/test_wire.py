@@ -142,11 +142,14 @@ def test_a_result_that_is_refused_for_good_is_dropped_and_the_provider_lives(
     hub: LocalHub, make_provider: Make, code: str
 ) -> None:
     hub.fail_submits(code)
-    with running(make_provider(max_concurrency=1), hub):
+    provider = make_provider(max_concurrency=1)
+    with running(provider, hub):
         refused = hub.submit("echo")
         assert hub.submit("echo", {"text": "next"}).result(20).data == {"text": "next"}
 
     assert refused.results == ()
+    figures = provider.snapshot()
+    assert (figures.tasks_answered, figures.tasks_refused) == (1, 1)
 
 
 def test_a_result_that_is_too_large_becomes_a_short_error(make_provider: Make) -> None:
@@ -204,9 +207,12 @@ def test_a_message_over_the_receive_limit_does_not_end_the_polling(
         "arbvantage_provider.hub.channel.OPTIONS",
         (("grpc.max_receive_message_length", 10_000),),
     )
-    with LocalHub() as hub, running(make_provider(), hub):
+    provider = make_provider()
+    with LocalHub() as hub, running(provider, hub):
         hub.submit("echo", {"text": "x" * 20_000})
         assert hub.submit("echo", {"text": "small"}).result(20).data["text"] == "small"
+
+    assert provider.snapshot().tasks_oversized == 1
 
 
 def test_ids_and_names_may_hold_anything(hub: LocalHub, make_provider: Make) -> None:
