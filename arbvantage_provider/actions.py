@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_origin
@@ -174,7 +174,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     name: str,
     handler: Callable[..., Any],
     *,
-    description: str | None,
+    description: Any,
     payload_schema: Any,
     account_schema: Any,
     rate_limit_monitor: RateLimitMonitor | None,
@@ -182,6 +182,8 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
 ) -> Action:
     """Everything that can be decided about an action before a task comes."""
     _check_options(name, timeout, rate_limit_monitor)
+    if description is not None and not isinstance(description, str):
+        raise RegistrationError(name, f"description is {description!r}; give a text")
     signature = read_signature(name, handler)
     payload = _compile_payload(name, payload_schema, signature)
     account = _compile_account(name, account_schema, signature)
@@ -222,8 +224,10 @@ def _check_options(name: Any, timeout: Any, monitor: Any) -> None:
         raise RegistrationError(
             str(name), "give the action a name that is no empty text"
         )
+    if name == "<lambda>":
+        raise RegistrationError(name, 'a lambda has no name; write register("name")')
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_number and 0 < timeout < math.inf):
+    if timeout is not None and not (is_number and 0 < timeout <= sys.float_info.max):
         problem = f"timeout is {timeout!r}; give seconds greater than 0"
         raise RegistrationError(name, problem)
     if monitor is not None and not isinstance(monitor, RateLimitMonitor):
@@ -237,7 +241,7 @@ def _compile_payload(name: str, declared: Any, signature: Signature) -> Schema:
     if declared is not None:
         return compile_schema(name, "payload", declared)
     for parameter in signature.parameters:
-        if parameter.name == "payload" and not is_special(parameter):
+        if _is_named(parameter, "payload") and not is_special(parameter):
             return _compile_whole(name, "payload", parameter)
     fields = [p for p in signature.parameters if _is_field(p)]
     takes_all = any(p.kind is p.VAR_KEYWORD for p in signature.parameters)
@@ -258,11 +262,18 @@ def _compile_whole(name: str, role: Role, parameter: inspect.Parameter) -> Schem
     return compile_schema(name, role, annotation)
 
 
+def _is_named(parameter: inspect.Parameter, name: str) -> bool:
+    """``*payload`` and ``**payload`` are other things of the same name."""
+    return parameter.name == name and not _is_variadic(parameter)
+
+
+def _is_variadic(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+
+
 def _is_field(parameter: inspect.Parameter) -> bool:
     """Whether a parameter is a field of the payload that a signature stands for."""
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        return False
-    if is_special(parameter):
+    if _is_variadic(parameter) or is_special(parameter):
         return False
     reserved = parameter.name == "account" or parameter.name in NAMED
     return not reserved or _is_annotated(parameter.annotation)
@@ -276,7 +287,7 @@ def _compile_account(name: str, declared: Any, signature: Signature) -> Schema |
     if declared is not None:
         return compile_schema(name, "account", declared)
     for parameter in signature.parameters:
-        if parameter.name == "account" and not _is_annotated(parameter.annotation):
+        if _is_named(parameter, "account") and not _is_annotated(parameter.annotation):
             return _compile_whole(name, "account", parameter)
     return None
 

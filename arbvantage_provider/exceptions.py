@@ -116,9 +116,13 @@ class ActionError(ProviderError):
         data: as given.
     """
 
+    # For a subclass whose own __init__ does not call this one.
+    message: str = ""
+    data: Any = None
+
     def __init__(self, message: str, data: Any = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)
         self.data = data
 
 

@@ -14,8 +14,13 @@ from arbvantage_provider.hub.client import HubClient
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.logs import make_logger
 from arbvantage_provider.observe.redaction import Redactor
-from arbvantage_provider.rate_limit import NoRateLimitMonitor, RateLimitMonitor
-from arbvantage_provider.responses import ProviderResponse, encode_json, respond
+from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.responses import (
+    ProviderResponse,
+    decode_json,
+    encode_json,
+    respond,
+)
 from arbvantage_provider.settings import (
     ProviderSettings,
     ResponseFormat,
@@ -26,7 +31,7 @@ from arbvantage_provider.worker.answers import Format
 from arbvantage_provider.worker.dispatch import Dispatcher
 from arbvantage_provider.worker.inline import Content, dispatch_here, process
 from arbvantage_provider.worker.lifecycle import Lifecycle
-from arbvantage_provider.worker.limits import Limits
+from arbvantage_provider.worker.limits import Limits, check_monitor
 from arbvantage_provider.worker.loop import Worker
 from arbvantage_provider.worker.pace import Pace
 from arbvantage_provider.worker.signals import run_until_stopped
@@ -99,7 +104,7 @@ class Provider:
             log_file=log_file,
         )
         self.actions = Actions()
-        self.rate_limit_monitor = rate_limit_monitor or NoRateLimitMonitor()
+        self.rate_limit_monitor = check_monitor(rate_limit_monitor)
         self._clock: Clock = SystemClock()
         self._redactor = Redactor(self.settings.token)
         self.logger: Any = self._make_logger()
@@ -226,7 +231,7 @@ class Provider:
             wrong is in it; nothing is raised.
         """
         answer = process(self._dispatcher, action, payload=payload, account=account)
-        response: dict[str, Any] = from_json(answer.text)
+        response: dict[str, Any] = decode_json(answer.text)
         return response
 
     def dispatch(self, action: str, payload: bytes, account: bytes = b"") -> bytes:

@@ -156,7 +156,9 @@ def _read_integer(digits: str) -> int | Decimal:
 
 
 def _convert(value: object) -> object:
-    """What pydantic does not know: any mapping is a dict."""
+    """What pydantic does not know: any mapping is a dict, and a deque a list."""
+    if isinstance(value, deque):
+        return list(cast("deque[object]", value))
     if isinstance(value, Mapping):
         return dict(cast("Mapping[object, object]", value))
     if inspect.iscoroutine(value):
@@ -165,10 +167,10 @@ def _convert(value: object) -> object:
 
 
 def _refuse_non_finite(value: object, path: str, above: frozenset[int]) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise NotJSONError(path, f"is {value}, which JSON cannot hold")
     if isinstance(value, BaseModel):
         value = _dump(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NotJSONError(path, f"is {value}, which JSON cannot hold")
     if id(value) not in above:
         for child_path, child in _children(value, path):
             _refuse_non_finite(child, child_path, above | {id(value)})

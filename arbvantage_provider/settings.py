@@ -8,12 +8,29 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic import field_validator as validates
 
 from arbvantage_provider.exceptions import ConfigError, nearest_name
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+def _refuse_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        problem = "input should be a valid number, not a boolean"
+        raise ValueError(problem)  # noqa: TRY004 - pydantic catches this one
+    return value
+
+
+_Float = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_refuse_boolean)]
+_Integer = Annotated[int, BeforeValidator(_refuse_boolean)]
+Seconds = Annotated[_Float, Field(gt=0)]
 ResponseFormat = Literal["plain", "unified"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -61,11 +78,11 @@ class ProviderSettings(BaseModel):
     auth_token: SecretStr | None = None
     hub_url: Annotated[str, Field(min_length=1)] = "hub-grpc:50051"
     execution_timeout: Seconds = 1.0
-    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 16
+    max_concurrency: Annotated[_Integer, Field(ge=1, le=10_000)] = 16
     timezone: str = "UTC"
     response_format: ResponseFormat = "plain"
     connect_timeout: Seconds = 30.0
-    shutdown_timeout: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    shutdown_timeout: Annotated[_Float, Field(ge=0)] = 10.0
     poll_interval: Seconds = 1.0
     log_level: LogLevel = "INFO"
     log_file: str | None = None

@@ -33,6 +33,7 @@ from arbvantage_provider.handlers.types import (
 )
 
 _Kind = inspect.Parameter
+_VARIADIC = (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +67,7 @@ def plan_call(
     positional: list[Reader] = []
     keyword: dict[str, Reader] = {}
     for parameter in signature.parameters:
-        if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD):
+        if parameter.kind in _VARIADIC:
             continue
         reader = planner.find_reader(parameter)
         if _goes_by_name(parameter, signature):
@@ -74,7 +75,7 @@ def plan_call(
         else:
             positional.append(reader)
     if any(p.kind is _Kind.VAR_KEYWORD for p in signature.parameters):
-        taken = {parameter.name for parameter in signature.parameters}
+        taken = {p.name for p in signature.parameters if p.kind not in _VARIADIC}
         rest = _read_rest(payload, account if account_declared else None)
         keyword |= {name: read for name, read in rest.items() if name not in taken}
     return CallPlan(positional=tuple(positional), keyword=keyword)
@@ -128,8 +129,11 @@ class _Planner:
             return read_context
         if _asks_for_logger(annotation):
             return read_logger
-        for source in (self.payload, self.account):
-            if source is not None and annotation is source.type:
+        sources = [s for s in (self.payload, self.account) if s is not None]
+        # Two of one model are told apart by name; else the payload comes first.
+        sources.sort(key=lambda source: source.role != parameter.name)
+        for source in sources:
+            if annotation is source.type:
                 return read_whole(source, annotation)
         return None
 
@@ -159,16 +163,16 @@ class _Planner:
 
     def _check_whole(self, parameter: inspect.Parameter, source: Source) -> None:
         annotation = strip(parameter.annotation)
-        wanted = inspect.isclass(annotation) or is_model(annotation)
-        if is_unsaid(annotation) or is_dict(annotation) or not wanted:
+        if is_unsaid(annotation) or is_dict(annotation):
             return
-        if not (inspect.isclass(source.type) and contradicts(annotation, source.type)):
+        if not contradicts(annotation, source.type):
             return
         problem = (
             f"its annotation {_show(annotation)} is not what the {source.role} "
-            f"schema gives; annotate it with dict, or write "
-            f"{source.role}_schema={_show(annotation)}"
+            "schema gives; annotate it with dict"
         )
+        if is_model(annotation):
+            problem += f", or write {source.role}_schema={_show(annotation)}"
         raise HandlerSignatureError(self.action, parameter.name, problem)
 
 
@@ -182,4 +186,5 @@ def _read_rest(payload: Source, account: Source | None) -> dict[str, Reader]:
 
 
 def _show(annotation: Any) -> str:
+    annotation = strip(annotation)
     return annotation.__name__ if inspect.isclass(annotation) else str(annotation)

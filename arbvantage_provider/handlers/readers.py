@@ -5,9 +5,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from arbvantage_provider.context import Profile, TaskContext
+from arbvantage_provider.handlers.plain import make_plain
 from arbvantage_provider.handlers.types import holds_model, is_dict, is_unsaid, strip
 
 
@@ -75,11 +76,6 @@ class Source(Protocol):
         """Whether a validated value is a dict."""
         ...
 
-    @property
-    def adapter(self) -> TypeAdapter[Any]:
-        """Validates and dumps ``type``."""
-        ...
-
 
 EMPTY: Final[Any] = inspect.Parameter.empty
 
@@ -102,7 +98,7 @@ def read_field(
         is_unsaid(annotation) and source.is_mapping
     )
     if holds_model(declared) and not stays_model:
-        return _dump(TypeAdapter(declared), read)
+        return _dump(read)
     return read
 
 
@@ -112,7 +108,7 @@ def read_whole(source: Source, annotation: Any) -> Reader:
     if source.is_mapping:
         optional = [name for name, f in source.fields.items() if not f.required]
         return _fill(optional, read) if optional else read
-    return _dump(source.adapter, read) if is_dict(annotation) else read
+    return _dump(read) if is_dict(annotation) else read
 
 
 def _read_payload(inputs: Inputs) -> Any:
@@ -150,9 +146,9 @@ def _fill(optional: list[str], read: Reader) -> Reader:
     return reader
 
 
-def _dump(adapter: TypeAdapter[Any], read: Reader) -> Reader:
+def _dump(read: Reader) -> Reader:
     """Plain dicts in place of models, under the keys of the wire."""
-    return lambda inputs: adapter.dump_python(read(inputs), by_alias=True)
+    return lambda inputs: make_plain(read(inputs))
 
 
 def _is_model(type_: Any) -> bool:

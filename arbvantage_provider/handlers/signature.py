@@ -43,10 +43,13 @@ def read_signature(action: str, handler: Any) -> Signature:
         raise HandlerSignatureError(action, "", problem)
     try:
         signature = inspect.signature(handler, eval_str=True)
-    except (NameError, AttributeError, SyntaxError, TypeError, ValueError) as error:
+    except Exception as error:
         raise _refuse_annotation(action, handler, error) from error
+    bound = _find_bound(handler)
     return Signature(
-        parameters=tuple(signature.parameters.values()),
+        parameters=tuple(
+            p for name, p in signature.parameters.items() if name not in bound
+        ),
         returns=signature.return_annotation,
         is_async=_is_async(handler) or _is_async(function),
         is_wrapped=hasattr(handler, "__wrapped__"),
@@ -61,6 +64,13 @@ def _find_function(handler: Callable[..., Any]) -> Any:
     if not inspect.isroutine(function) and not inspect.isclass(function):
         function = type(function).__call__
     return inspect.unwrap(function)
+
+
+def _find_bound(handler: Any) -> frozenset[str]:
+    """The parameters that a partial fills by name; no task may fill them."""
+    if not isinstance(handler, functools.partial):
+        return frozenset()
+    return frozenset(handler.keywords)
 
 
 def _is_async(function: Any) -> bool:

@@ -7,9 +7,11 @@ written never stops a task.
 """
 
 import os
+import re
 import sys
 import weakref
 from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import Any, Final, cast
 
 import structlog
@@ -21,6 +23,7 @@ from arbvantage_provider.observe.redaction import (
     Redactor,
     format_traceback,
 )
+from arbvantage_provider.observe.values import make_loggable, show
 
 Event = MutableMapping[str, Any]
 _SECRETS: Final = "_account_secrets"
@@ -70,7 +73,7 @@ class _Sink:
     def msg(self, line: str) -> None:
         try:
             self._write(line + "\n")
-        except (OSError, ValueError):
+        except Exception:  # noqa: BLE001 - the stream may be a program's own
             # A full disk or a closed stream must not cost a task its result.
             return
 
@@ -90,8 +93,9 @@ class _FileSink(_Sink):
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         try:
             self._descriptor = os.open(path, flags, 0o644)
-        except OSError as error:
-            problem = f"cannot open {path!r}: {error.strerror}"
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            problem = f"cannot open {path!r}: {reason}"
             raise ConfigError(f"log_file (PROVIDER_LOG_FILE): {problem}") from error
         weakref.finalize(self, os.close, self._descriptor)
 
@@ -104,37 +108,71 @@ def _format_exception(_: Any, __: str, event: Event) -> Event:
     info = event.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info
     if isinstance(error, tuple):
-        error = cast("tuple[object, ...]", error)[1]
+        error = next(iter(cast("tuple[object, ...]", error)[1:]), None)
     if isinstance(error, BaseException):
         event["exception"] = format_traceback(error)
     return event
 
 
 class _Renderer:
-    """An event as one line of text for people, or of JSON, without secrets."""
+    """An event as one line of text for people, or of JSON, without secrets.
+
+    Secrets are cut out of each value before it is written: a written line spells
+    them in other ways, and has other parts that may look like them.
+    """
 
     def __init__(self, file: str | None, redactor: Redactor) -> None:
         self._redactor = redactor
+        self._is_console = file is None
         self._render = _make_console() if file is None else _make_json()
 
     def __call__(self, logger: Any, method: str, event: Event) -> str:
-        text = event.get("event")
         secrets = event.pop(_SECRETS, None)
-        more = secrets.values if isinstance(secrets, AccountSecrets) else ()
-        try:
-            line = str(self._render(logger, method, event))
-        except Exception as error:  # noqa: BLE001 - a value's repr may raise anything
-            line = f"{text!s:.200} (not shown: {type(error).__name__})"
-        return self._redactor.redact(line, more).encode("utf-8", "replace").decode()
+        hides = isinstance(secrets, AccountSecrets)
+        more = secrets.values if hides else frozenset[str]()
+        clean = partial(self._clean, more=more)
+        plain: Event = {}
+        for key, value in event.items():
+            if key in _OURS:
+                plain[key] = value
+            elif key in _TEXTS:
+                plain[key] = clean(show(value), keep=_LINES * (key == "exception"))
+            else:
+                name = key if key in _NAMES else clean(key)
+                plain[name] = make_loggable(value, clean)
+        return str(self._render(logger, method, plain))
+
+    def _clean(self, text: str, *, more: frozenset[str], keep: str = "") -> str:
+        text = self._redactor.redact(text, more).encode("utf-8", "replace").decode()
+        return _escape_controls(text, keep) if self._is_console else text
+
+
+_OURS: Final = frozenset({"level", "timestamp"})
+_NAMES: Final = frozenset({"task", "action", "reason"})
+_TEXTS: Final = frozenset({"event", "logger", "exception", "stack"})
+_LINES: Final = "\n\t"
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _escape_controls(text: str, keep: str) -> str:
+    """A line end in a task's name must not begin a line, nor ESC colour it."""
+    return _CONTROLS.sub(lambda m: m[0] if m[0] in keep else repr(m[0])[1:-1], text)
 
 
 def _make_console() -> Callable[[Any, str, Event], str]:
     return structlog.dev.ConsoleRenderer(
-        colors=sys.stderr is not None and sys.stderr.isatty(),
+        colors=_is_terminal(sys.stderr),
         exception_formatter=structlog.dev.plain_traceback,
         sort_keys=False,
     )
 
 
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except Exception:  # noqa: BLE001 - there may be none, or a program's own
+        return False
+
+
 def _make_json() -> Callable[[Any, str, Event], str | bytes]:
-    return structlog.processors.JSONRenderer(default=repr)
+    return structlog.processors.JSONRenderer()

@@ -55,20 +55,30 @@ class AccountSecrets:
 
     @cached_property
     def values(self) -> frozenset[str]:
-        """Each text of at least ``SHORTEST_ACCOUNT_VALUE`` characters."""
+        """Each text of at least ``SHORTEST_ACCOUNT_VALUE`` characters.
+
+        Lines count by themselves too: the traceback of a group indents them.
+        """
         try:
-            found = set(_iterate_texts(json.loads(self.raw)))
+            # Numbers are no secrets, and Python refuses to read some.
+            found = set(_iterate_texts(json.loads(self.raw, parse_int=len)))
         except (ValueError, RecursionError):
             found = {self.raw.decode("utf-8", "replace")}
+        found |= {line for text in found for line in text.splitlines()}
         return frozenset(v for v in found if len(v) >= SHORTEST_ACCOUNT_VALUE)
 
 
 def cut_secrets(text: str, secrets: Iterable[str]) -> str:
     """``text`` without the secrets, however Python or JSON would spell them."""
     for secret in sorted(secrets, key=len, reverse=True):
-        for spelling in {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}:
+        for spelling in _spell(secret):
             text = text.replace(spelling, MASK)
     return text
+
+
+def _spell(secret: str) -> set[str]:
+    quoted = (repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False))
+    return {secret, *(text[1:-1] for text in quoted)}
 
 
 def cut_input_values(text: str) -> str:

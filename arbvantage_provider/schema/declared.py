@@ -17,8 +17,7 @@ from typing import (
 )
 
 import typing_extensions
-from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
-from pydantic.errors import PydanticErrorMixin
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
@@ -26,6 +25,7 @@ from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.schema.document import DocumentError, read_object
 from arbvantage_provider.schema.leaves import STRICT
 from arbvantage_provider.schema.legacy import Place, camel, compile_dict
+from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.violations import describe_violations
 
 Role = Literal["payload", "account"]
@@ -132,8 +132,8 @@ def build_schema(type_: Any, role: Role, place: Place) -> Schema:
         adapter: TypeAdapter[Any] = TypeAdapter(type_)
         adapter.rebuild(raise_errors=True)
         fields = read_fields(type_)
-    except (PydanticUserError, TypeError, NameError) as error:
-        raise place.refuse(_first_line(error)) from error
+    except UNBUILDABLE as error:
+        raise place.refuse(describe_problem(error)) from error
     return Schema(
         action=place.action,
         role=role,
@@ -211,14 +211,6 @@ def _find_default(hint: Any) -> bool:
 def _describe(hint: Any) -> str:
     texts = [info.description for info in _infos(hint) if info.description]
     return texts[-1] if texts else ""
-
-
-def _first_line(error: Exception) -> str:
-    """Pydantic's messages go on with advice for those who call it themselves."""
-    text = str(error).strip().split("\n", 1)[0]
-    if isinstance(error, NameError) and not isinstance(error, PydanticErrorMixin):
-        text += "; give every name that the types use where the schema is registered"
-    return text
 
 
 def any_object(action: str, role: Role) -> Schema:

@@ -6,13 +6,39 @@ is an ISO 8601 date-time or date, and never a number in quotes.
 """
 
 import datetime as dt
+import decimal
+import enum
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, LiteralString, cast
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    LiteralString,
+    cast,
+    get_args,
+    get_origin,
+)
 
-from pydantic import ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import (
+    AwareDatetime,
+    ConfigDict,
+    FutureDate,
+    FutureDatetime,
+    GetCoreSchemaHandler,
+    NaiveDatetime,
+    PastDate,
+    PastDatetime,
+)
+from pydantic_core import (
+    CoreSchema,
+    PydanticCustomError,
+    PydanticKnownError,
+    core_schema,
+)
 
 STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 """How generated types validate."""
@@ -58,6 +84,22 @@ def _require(
     return check
 
 
+def _require_member(
+    kind: Literal["enum", "literal_error"], members: list[Any]
+) -> Callable[[Any], Any]:
+    """A check that a value is one of the members, where ``true`` is not ``1``."""
+    plain = [m.value if isinstance(m, enum.Enum) else m for m in members]
+    expected = " or ".join(map(repr, plain))
+
+    def check(value: object) -> object:
+        for member, own in zip(members, plain, strict=True):
+            if value == own and isinstance(value, bool) is isinstance(own, bool):
+                return member
+        raise PydanticKnownError(kind, {"expected": expected})
+
+    return check
+
+
 _DATE = r"\d{4}-\d{2}-\d{2}"
 _TIME = r"\d{2}:\d{2}"
 _MARKERS: Final[dict[Any, _Before]] = {
@@ -81,11 +123,46 @@ _MARKERS: Final[dict[Any, _Before]] = {
         _require(r"[+-]?P", "time_delta", "an ISO 8601 duration, such as PT1H30M"),
         strict=False,
     ),
+    uuid.UUID: _Before(
+        _require(
+            r"[\dA-Fa-f]{8}-([\dA-Fa-f]{4}-){3}[\dA-Fa-f]{12}\Z",
+            "uuid",
+            "a UUID, such as 6f9619ff-8b86-d011-b42d-00c04fc964ff",
+        ),
+        strict=False,
+    ),
 }
+_ALSO_DATETIMES = (AwareDatetime, NaiveDatetime, PastDatetime, FutureDatetime)
+_MARKERS.update(dict.fromkeys(_ALSO_DATETIMES, _MARKERS[dt.datetime]))
+_MARKERS.update(dict.fromkeys((PastDate, FutureDate), _MARKERS[dt.date]))
+
+PLAIN: Final = frozenset(
+    {*_MARKERS, str, float, bool, bytes, decimal.Decimal, uuid.UUID}
+    | {list, dict, tuple, set, frozenset}
+)
+"""Types that pydantic is known to know."""
 
 
 def compile_leaf(leaf: Any, metadata: tuple[Any, ...] = ()) -> Any:
     """``leaf`` with its ``Annotated`` metadata and, last, its strict JSON check."""
-    marker = _MARKERS.get(leaf) if isinstance(leaf, type) else None
+    marker = _find_marker(leaf)
     parts = metadata if marker is None else (*metadata, marker)
     return Annotated[(leaf, *parts)] if parts else leaf
+
+
+def _find_marker(leaf: Any) -> _Before | None:
+    if get_origin(leaf) is Literal:
+        return _Before(
+            _require_member("literal_error", list(get_args(leaf))), strict=True
+        )
+    if not isinstance(leaf, type):
+        return None
+    if issubclass(leaf, enum.Enum) and not _finds_others(leaf):
+        return _Before(_require_member("enum", list(leaf)), strict=True)
+    return _MARKERS.get(leaf)
+
+
+def _finds_others(members: type[enum.Enum]) -> bool:
+    """Whether the enum makes members of values that are not listed."""
+    own = vars(enum.Enum)["_missing_"].__func__
+    return getattr(members._missing_, "__func__", None) is not own

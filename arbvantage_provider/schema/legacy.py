@@ -6,7 +6,20 @@ receives is a plain dict under the original keys. The grammar is the table in
 """
 
 import types
-from collections.abc import Mapping
+import typing
+from collections import OrderedDict, deque
+from collections.abc import (
+    Collection,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+)
+from collections.abc import (
+    Set as AbstractSet,
+)
 from dataclasses import dataclass, replace
 from typing import (
     Annotated,
@@ -19,13 +32,26 @@ from typing import (
     get_origin,
 )
 
-from pydantic import Field
+import typing_extensions
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from arbvantage_provider.exceptions import SchemaError
-from arbvantage_provider.schema.leaves import STRICT, compile_leaf
+from arbvantage_provider.schema.leaves import PLAIN, STRICT, compile_leaf
+from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 
 _UNIONS = (Union, types.UnionType)
+_NAMED: tuple[Any, ...] = (
+    typing.NewType,
+    typing_extensions.TypeAliasType,
+    getattr(typing, "TypeAliasType", typing.NewType),  # of Python 3.12 and later
+)
+_VALUES = (
+    *(tuple, set, frozenset, int, float),
+    *(types.FunctionType, types.BuiltinFunctionType, types.MethodType),
+)
+_MOST_LEVELS = 100
+"""A JSON document of twice as many is refused, and pydantic takes few more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +74,8 @@ class Place:
         """One step further in."""
         if id(container) in self.above:
             raise self.refuse("this holds itself; a schema must end somewhere")
+        if len(self.above) >= _MOST_LEVELS:
+            raise self.refuse(f"this nests deeper than {_MOST_LEVELS} levels")
         return replace(
             self,
             path=self.path + step,
@@ -87,22 +115,50 @@ def make_typed_dict(name: str, fields: dict[str, Any]) -> Any:
 
 def compile_type(declared: Any, place: Place) -> Any:
     """Any row of the grammar, as a type that pydantic understands."""
-    if isinstance(declared, dict):
-        return compile_dict(cast("dict[object, object]", declared), place, top=False)
+    if isinstance(declared, Mapping):
+        return compile_dict(cast("Mapping[object, object]", declared), place, top=False)
     if isinstance(declared, list):
         return _compile_list(cast("list[object]", declared), place)
+    _refuse_values(declared, place)
+    origin = get_origin(declared)
+    if origin is not None:
+        return _compile_generic(declared, origin, place)
+    if isinstance(declared, _NAMED):
+        return _compile_named(declared, place)
+    return _compile_leaf(declared, (), place)
+
+
+def _refuse_values(declared: Any, place: Place) -> None:
     if isinstance(declared, str | ForwardRef):
         raise place.refuse(f"{declared!r} is a name; write the type itself")
     if declared is None:
         raise place.refuse("None is no type; write Optional[X] for X or nothing")
-    origin = get_origin(declared)
-    if origin is not None:
-        return _compile_generic(declared, origin, place)
-    if isinstance(declared, type) or declared is Any:
-        return compile_leaf(declared)
-    if isinstance(declared, tuple | set | frozenset | int | float | bool):
+    if isinstance(declared, _VALUES):
         raise place.refuse(f"{declared!r} is a value; write a type, such as str")
-    return declared
+
+
+def _compile_leaf(leaf: Any, metadata: tuple[Any, ...], place: Place) -> Any:
+    """A type that has no parts of this grammar; pydantic must know it."""
+    compiled = compile_leaf(leaf, metadata)
+    if metadata or not isinstance(leaf, type) or leaf not in PLAIN:
+        try:
+            TypeAdapter(compiled)
+        except UNBUILDABLE as error:
+            raise place.refuse(describe_problem(error)) from error
+    return compiled
+
+
+def _compile_named(named: Any, place: Place) -> Any:
+    """What a ``NewType`` or ``type X = …`` stands for.
+
+    One that stands for itself, as ``JsonValue`` does, is left to pydantic.
+    """
+    try:
+        is_new_type = isinstance(named, typing.NewType)
+        meaning = named.__supertype__ if is_new_type else named.__value__
+        return compile_type(meaning, place.below("", "", named))
+    except (SchemaError, NameError):
+        return _compile_leaf(named, (), place)
 
 
 def _compile_list(declared: list[Any], place: Place) -> Any:
@@ -114,6 +170,8 @@ def _compile_list(declared: list[Any], place: Place) -> Any:
 
 def _compile_generic(declared: Any, origin: Any, place: Place) -> Any:
     args = get_args(declared)
+    if not hasattr(declared, "__args__"):
+        return _compile_leaf(_make_eager(origin), (), place)  # List without [X]
     if origin is Annotated:
         return _compile_annotated(args[0], args[1:], place)
     if origin in _UNIONS:
@@ -122,13 +180,13 @@ def _compile_generic(declared: Any, origin: Any, place: Place) -> Any:
     if origin in _CONTAINERS:
         step, suffix = _CONTAINERS[origin]
         inner = place.below(step, suffix, declared) if _holds_dict(args) else place
-        return origin[_compile_members(args, inner)]
-    return declared
+        return _make_eager(origin)[_compile_members(args, inner)]
+    return _compile_leaf(declared, (), place)
 
 
 def _compile_annotated(inner: Any, metadata: tuple[Any, ...], place: Place) -> Any:
     if isinstance(inner, type):
-        return compile_leaf(inner, metadata)
+        return _compile_leaf(inner, metadata, place)
     return Annotated[(compile_type(inner, place), *metadata)]
 
 
@@ -148,8 +206,23 @@ _CONTAINERS: dict[Any, tuple[str, str]] = {
     set: ("[]", "Item"),
     frozenset: ("[]", "Item"),
     tuple: ("[]", "Item"),
+    deque: ("[]", "Item"),
+    AbstractSet: ("[]", "Item"),
+    MutableSet: ("[]", "Item"),
+    Sequence: ("[]", "Item"),
+    MutableSequence: ("[]", "Item"),
+    Collection: ("[]", "Item"),
+    Iterable: ("[]", "Item"),
     dict: (".*", "Value"),
+    OrderedDict: (".*", "Value"),
+    Mapping: (".*", "Value"),
+    MutableMapping: (".*", "Value"),
 }
+
+
+def _make_eager(kind: Any) -> Any:
+    """``Iterable`` is validated when the handler looks at it, and that is too late."""
+    return list if kind in (Iterable, Collection) else kind
 
 
 def _holds_dict(args: tuple[Any, ...]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, cast, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticKnownError
 from pydantic_core.core_schema import ErrorType
 
 from arbvantage_provider.exceptions import Violation
@@ -31,14 +31,16 @@ def describe_violations(
         document: the parsed JSON that it looked at.
         root: what every path begins with; ``""`` or ``account``.
     """
-    found = error.errors(include_url=False, include_context=False, include_input=True)
+    found = error.errors(include_url=False, include_input=True)[:MOST]
+    authored = not all(map(_is_pydantics, found))
+    others = frozenset(_leaf_texts(document)) if authored else frozenset[str]()
     return [
         Violation(
             path=format_path(_resolve(detail["loc"], document, detail["type"]), root),
             type=detail["type"],
-            message=_word_message(detail),
+            message=_word_message(detail, others),
         )
-        for detail in found[:MOST]
+        for detail in found
     ]
 
 
@@ -89,18 +91,19 @@ _REWORDED: Final = {
 """pydantic quotes a part of the input in these."""
 
 
-def _word_message(detail: ErrorDetails) -> str:
+def _word_message(detail: ErrorDetails, others: frozenset[str]) -> str:
     """The message without any text or number of the input.
 
     What pydantic words itself names only what was expected; what the author of
-    a validator worded may hold anything.
+    a validator worded may hold anything, and any longer text of other fields.
     """
     kind, message = detail["type"], detail["msg"]
     if kind in _REWORDED:
         return _REWORDED[kind]
-    if kind in _KNOWN and kind not in _AUTHORED:
+    if _is_pydantics(detail):
         return message
     texts = {text for text in _leaf_texts(detail["input"]) if text}
+    texts |= {text for text in others if len(text) >= _OF_OTHERS and text in message}
     for text in sorted(texts, key=len, reverse=True):
         message = _cut(text, message)
     return message
@@ -113,6 +116,19 @@ def _cut(text: str, message: str) -> str:
 
 
 _EVEN_INSIDE_WORDS: Final = 4
+_OF_OTHERS: Final = 6
+
+
+def _is_pydantics(detail: ErrorDetails) -> bool:
+    """Whether pydantic worded the message; an author may use its kinds."""
+    kind = detail["type"]
+    if kind not in _KNOWN or kind in _AUTHORED:
+        return False
+    try:
+        known = PydanticKnownError(cast("ErrorType", kind), detail.get("ctx"))
+    except (TypeError, ValueError, KeyError):
+        return False
+    return known.message() == detail["msg"]
 
 
 def _leaf_texts(value: object) -> Iterator[str]:

@@ -133,7 +133,7 @@ class Dispatcher:
         except ActionError as error:
             return self.refuse(task, error)
         except BaseException as error:  # noqa: BLE001 - a user's own validator may raise anything
-            return self._fail(task, error)
+            return self.fail(task, error)
         return Call(self, task, action, values)
 
     def begin(self, call: Call) -> None:
@@ -154,7 +154,7 @@ class Dispatcher:
             value = call.action.invoke(call)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
             if self.remaining(call) > 0:
-                return self._fail(call.task, error)
+                return self.fail(call.task, error)
         else:
             if self.remaining(call) > 0:
                 return self._finish(call.task, value)
@@ -175,10 +175,10 @@ class Dispatcher:
         except asyncio.CancelledError as error:
             if _is_being_cancelled():
                 raise
-            return self._fail(call.task, error)
+            return self.fail(call.task, error)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
             if not scope.expired():
-                return self._fail(call.task, error)
+                return self.fail(call.task, error)
         else:
             if not scope.expired():
                 return self._finish(call.task, value)
@@ -217,7 +217,7 @@ class Dispatcher:
         self.logger_of(task).error(problem)
         return self._encode(task, Response("error", problem))
 
-    def _fail(self, task: Task, error: BaseException) -> Answer:
+    def fail(self, task: Task, error: BaseException) -> Answer:
         """What a handler raised, as an answer."""
         logger = self.logger_of(task)
         if isinstance(error, ActionError):

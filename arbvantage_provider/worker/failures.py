@@ -37,6 +37,8 @@ def describe_failure(
 def _name_own(error: ActionError) -> str:
     """The message; with the class in front where this package worded it."""
     kind = type(error)
+    if not error.message:
+        return kind.__name__
     is_ours = kind is not ActionError and kind.__module__ == ActionError.__module__
     if not is_ours or (isinstance(error, RateLimitedError) and error.is_worded):
         return error.message
@@ -46,5 +48,5 @@ def _name_own(error: ActionError) -> str:
 def _read_text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - a broken ``__str__`` may raise anything
+    except BaseException:  # noqa: BLE001 - a broken ``__str__`` may raise anything
         return "its message cannot be read"

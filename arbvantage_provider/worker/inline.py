@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from arbvantage_provider.exceptions import InvalidPayloadError, Violation
@@ -70,21 +70,30 @@ def _dispatch(
         return call
     dispatcher.begin(call)
     if call.action.is_async:
-        return _run_async(dispatcher.run_async(call))
+        return _run_async(dispatcher, call)
     return run(call)
 
 
 def _run_until(dispatcher: Dispatcher, call: Call) -> Answer:
     """The call's answer, or at its deadline the answer that says so."""
-    answers = _start(lambda: dispatcher.run(call), call.timeout)
+    seconds = min(call.timeout, threading.TIMEOUT_MAX)
+    answers = _start(lambda: dispatcher.run(call), seconds)
     return answers[0] if answers else dispatcher.time_out(call)
 
 
-def _run_async(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+def _run_async(dispatcher: Dispatcher, call: Call) -> Answer:
     """Run on a loop of its own; on another thread where one is running here."""
     if _loop_runs_here():
-        return _start(lambda: asyncio.run(coroutine), None)[0]
-    return asyncio.run(coroutine)
+        return _start(lambda: _run_loop(dispatcher, call), None)[0]
+    return _run_loop(dispatcher, call)
+
+
+def _run_loop(dispatcher: Dispatcher, call: Call) -> Answer:
+    try:
+        return asyncio.run(dispatcher.run_async(call))
+    except (asyncio.CancelledError, SystemExit) as error:
+        # The handler cancelled its own task, or another of its tasks exits.
+        return dispatcher.fail(call.task, error)
 
 
 def _loop_runs_here() -> bool:

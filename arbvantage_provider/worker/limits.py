@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from arbvantage_provider.clock import Clock
-from arbvantage_provider.exceptions import RateLimitedError
+from arbvantage_provider.exceptions import ConfigError, RateLimitedError
 from arbvantage_provider.rate_limit import (
     LocalRateLimitMonitor,
     NoRateLimitMonitor,
@@ -27,6 +27,20 @@ from arbvantage_provider.worker.waits import Waits, first_of
 FIRST_ERROR_WAIT: Final = 0.1
 LONGEST_ERROR_WAIT: Final = 10.0
 _SHORTEST_WAIT: Final = 0.001
+
+
+def check_monitor(monitor: Any) -> RateLimitMonitor:
+    """The monitor of a provider; one without limits where there is none.
+
+    Raises:
+        ConfigError: if it is no monitor.
+    """
+    if monitor is None:
+        return NoRateLimitMonitor()
+    if not isinstance(monitor, RateLimitMonitor):
+        problem = f"{monitor!r} is none; give an instance of a RateLimitMonitor"
+        raise ConfigError(f"rate_limit_monitor: {problem}")
+    return monitor
 
 
 class Limits:

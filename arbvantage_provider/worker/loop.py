@@ -95,7 +95,7 @@ class Worker:
         self._handling: set[asyncio.Task[Any]] = set()
         self._unanswered: dict[asyncio.Task[Any], Task] = {}
         self._polls_done = asyncio.Event()
-        self._interrupting = False
+        self._interrupting = self._ending = False
 
     async def run(self) -> None:
         """Work until stopped, then drain.
@@ -138,9 +138,8 @@ class Worker:
         try:
             done, _ = await asyncio.wait(slots, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            drain.cancel()
-            for slot in slots:
-                slot.cancel()
+            self._ending = True
+            _cancel({drain, *slots})
             await asyncio.wait({drain, *slots}, timeout=SUBMIT_RESERVE)
             left = (*self._unanswered.values(), *self._handed)
             lost = [task.id[:200] for task in left]
@@ -168,6 +167,7 @@ class Worker:
         self._interrupting = True
         _cancel(self._handling)
         await self._wait_until(slots, end)
+        self._ending = True
         _cancel(slots)
 
     async def _wait_until(self, slots: set[asyncio.Task[None]], moment: float) -> None:
@@ -275,11 +275,14 @@ class Worker:
             if call.action.is_async:
                 return await self._dispatcher.run_async(call), None
             return await self._run_on_thread(call)
-        except asyncio.CancelledError:
-            if not self._interrupting:
+        except asyncio.CancelledError as error:
+            if self._ending:
                 raise
             slot.uncancel()
-            return self._dispatcher.interrupt(task), None
+            if self._interrupting:
+                return self._dispatcher.interrupt(task), None
+            # Nobody here cancelled it: the handler did that itself.
+            return self._dispatcher.fail(task, error), None
         finally:
             self._handling.discard(slot)
 

@@ -1,5 +1,9 @@
 """What a handler receives, by the order in which its sources are looked for."""
 
+# Handlers take more than they use, and some have no annotations.
+# ruff: noqa: ARG001, FBT001, FBT002
+# pyright: basic
+
 import datetime as dt
 import json
 import logging
@@ -73,7 +77,7 @@ def test_a_field_of_a_dict_schema_wins_over_every_special_name(bind: Bind) -> No
     names = ["payload", "account", "now", "provider", "timezone", "context"]
     values = {name: f"the field {name}" for name in names}
 
-    def handler(payload, account, now, provider, timezone, context):  # type: ignore[no-untyped-def]
+    def handler(payload, account, now, provider, timezone, context):
         return [payload, account, now, provider, timezone, context]
 
     schema = dict.fromkeys(names, str)
@@ -81,7 +85,7 @@ def test_a_field_of_a_dict_schema_wins_over_every_special_name(bind: Bind) -> No
 
 
 def test_fourth_the_whole_by_name(bind: Bind) -> None:
-    def handler(payload, account):  # type: ignore[no-untyped-def]
+    def handler(payload, account):
         return payload, account
 
     declared = {"payload_schema": SCHEMA, "account_schema": {"key": str}}
@@ -90,7 +94,7 @@ def test_fourth_the_whole_by_name(bind: Bind) -> None:
 
 
 def test_fifth_the_special_names(bind: Bind) -> None:
-    def handler(provider, timezone, now, now_utc, context, logger):  # type: ignore[no-untyped-def]
+    def handler(provider, timezone, now, now_utc, context, logger):
         return provider, timezone, now, now_utc, context, logger
 
     provider, timezone, now, now_utc, context, logger = bind(handler)
@@ -129,7 +133,7 @@ def test_now_may_be_asked_for_as_a_datetime(make: Callable[..., Provider]) -> No
 
 
 def test_the_token_is_never_given_to_a_handler(bind: Bind) -> None:
-    def handler(provider, context, logger, **kwargs):  # type: ignore[no-untyped-def]
+    def handler(provider, context, logger, **kwargs):
         return provider, context, logger, kwargs
 
     provider, *others = bind(handler, payload_schema=SCHEMA, payload='{"a": 1}')
@@ -226,7 +230,9 @@ def test_kwargs_of_a_model_schema_hold_its_fields(bind: Bind) -> None:
 
 
 def test_positional_only_and_keyword_only_parameters_are_filled(bind: Bind) -> None:
-    def handler(a: int, payload: dict[str, Any], /, b: str, *, now: str) -> tuple[Any, ...]:
+    def handler(
+        a: int, payload: dict[str, Any], /, b: str, *, now: str
+    ) -> tuple[Any, ...]:
         return a, payload["a"], b, bool(now)
 
     text = '{"a": 1, "b": "x"}'
@@ -246,7 +252,7 @@ def test_an_undeclared_account_is_not_looked_at(run: Run) -> None:
 
 
 def test_a_hub_cannot_pass_what_is_not_declared(run: Run) -> None:
-    def handler(a: int, dangerous: bool = False) -> bool:  # noqa: FBT001, FBT002
+    def handler(a: int, dangerous: bool = False) -> bool:
         return dangerous
 
     text = '{"a": 1, "dangerous": true, "self": 1, "__class__": 2}'

@@ -1,9 +1,14 @@
 """The grammar of dict schemas: each row, at the top and further in."""
 
+# Programs write their schemas in the old forms of typing, too.
+# ruff: noqa: UP006, UP007, UP045
+# pyright: basic
+
 import dataclasses
 import datetime as dt
 import enum
 import sys
+import types
 import typing
 import uuid
 from collections.abc import Callable
@@ -20,10 +25,10 @@ Receive = Callable[[Any, str], Any]
 Refuse = Callable[[Any, str], list[tuple[str, str]]]
 
 # What programs write; a type checker refuses a dict inside, so it knows nothing.
-List: Any = typing.List  # noqa: UP006
-Dict: Any = typing.Dict  # noqa: UP006
-Tuple: Any = typing.Tuple  # noqa: UP006
-Set: Any = typing.Set  # noqa: UP006
+List: Any = typing.List
+Dict: Any = typing.Dict
+Tuple: Any = typing.Tuple
+Set: Any = typing.Set
 
 
 class Color(enum.Enum):
@@ -106,20 +111,24 @@ ROWS: dict[str, tuple[Any, str, Any]] = {
     "Set[X]": (Set[str], '["a", "a"]', {"a"}),
     "frozenset[X]": (frozenset[int], "[1, 1]", frozenset({1})),
     "Literal": (Literal["a", 1], '"a"', "a"),
-    "Union": (Union[int, str], '"5"', "5"),  # noqa: UP007
-    "Union with a list": (Union[list[int], str], "[1]", [1]),  # noqa: UP007
+    "Union": (Union[int, str], '"5"', "5"),
+    "Union with a list": (Union[list[int], str], "[1]", [1]),
     "X | Y": (int | str, "5", 5),
     "Annotated": (Annotated[int, Field(ge=1, description="how many")], "1", 1),
     "Annotated list": (Annotated[list[int], Field(min_length=1)], "[1]", [1]),
-    "Optional[X]": (Optional[int], "5", 5),  # noqa: UP045
-    "Optional[X] as null": (Optional[int], "null", None),  # noqa: UP045
+    "Optional[X]": (Optional[int], "5", 5),
+    "Optional[X] as null": (Optional[int], "null", None),
     "X | None": (int | None, "null", None),
-    "Optional[List[X]]": (Optional[List[int]], "[1]", [1]),  # noqa: UP045
-    "List[Optional[X]]": (List[Optional[int]], "[1, null]", [1, None]),  # noqa: UP045
+    "Optional[List[X]]": (Optional[List[int]], "[1]", [1]),
+    "List[Optional[X]]": (List[Optional[int]], "[1, null]", [1, None]),
 }
 PLACES: dict[str, tuple[Callable[[Any], Any], str, Callable[[Any], Any]]] = {
     "the top": (lambda x: {"f": x}, '{"f": %s}', lambda v: {"f": v}),
-    "a dict": (lambda x: {"o": {"f": x}}, '{"o": {"f": %s}}', lambda v: {"o": {"f": v}}),
+    "a dict": (
+        lambda x: {"o": {"f": x}},
+        '{"o": {"f": %s}}',
+        lambda v: {"o": {"f": v}},
+    ),
     "a list": (lambda x: {"o": [x]}, '{"o": [%s]}', lambda v: {"o": [v]}),
     "a List": (lambda x: {"o": List[x]}, '{"o": [%s]}', lambda v: {"o": [v]}),
     "a dict of a list": (
@@ -160,12 +169,12 @@ def test_an_optional_dict_is_taken_where_python_can_write_it(
 @pytest.mark.parametrize(
     "declared",
     [
-        Optional[int],  # noqa: UP045
+        Optional[int],
         int | None,
-        Union[int, str, None],  # noqa: UP007
-        Optional[list[int]],  # noqa: UP045
+        Union[int, str, None],
+        Optional[list[int]],
         Annotated[int | None, Field(description="a number")],
-        Annotated[int, Field(ge=0)] | None,
+        Annotated[int, Field(ge=0)] | None,  # pyright: ignore[reportOperatorIssue]
     ],
 )
 def test_an_absent_optional_field_is_none_in_the_whole(
@@ -177,7 +186,10 @@ def test_an_absent_optional_field_is_none_in_the_whole(
 
 
 def test_a_field_with_a_default_of_its_own_has_that(receive: Receive) -> None:
-    schema = {"f": Annotated[int, Field(default=3)], "o": {"g": Annotated[str, Field(default="x")]}}
+    schema = {
+        "f": Annotated[int, Field(default=3)],
+        "o": {"g": Annotated[str, Field(default="x")]},
+    }
     assert receive(schema, '{"o": {}}') == {"f": 3, "o": {"g": "x"}}
 
 
@@ -202,7 +214,18 @@ def test_an_empty_schema_takes_any_object_and_nothing_of_it(receive: Receive) ->
 
 KEYS = [
     *("", " ", "class", "_id", "__base__", "__class__", "model_config", "model_dump"),
-    *("schema", "json", "copy", "first-name", "a.b", "a b", "имя", "名前", "😀", "\u0000"),
+    *(
+        "schema",
+        "json",
+        "copy",
+        "first-name",
+        "a.b",
+        "a b",
+        "имя",
+        "名前",
+        "😀",
+        "\u0000",
+    ),
     *("self", "data", "1", '"', "\\", "\n", "None", "__annotations__", "cls"),
 ]
 
@@ -212,7 +235,7 @@ def test_any_json_key_is_a_key(provider: Provider, key: str) -> None:
     received: list[Any] = []
     schema = {key: int, "o": {key: str}, "l": [{key: bool}]}
     register = provider.actions.register("keys", payload_schema=schema)
-    register(lambda payload: received.append(payload))
+    register(lambda payload: received.extend([payload]))
     payload = {key: 1, "o": {key: "a"}, "l": [{key: True}]}
     assert provider.process_task("keys", payload)["status"] == "success"
     assert received == [payload]
@@ -262,7 +285,11 @@ def test_one_dict_may_stand_in_several_places(receive: Receive) -> None:
     shared = {"k": int}
     schema = {"a": shared, "b": [shared], "c": {"d": shared}}
     text = '{"a": {"k": 1}, "b": [{"k": 2}], "c": {"d": {"k": 3}}}'
-    assert receive(schema, text) == {"a": {"k": 1}, "b": [{"k": 2}], "c": {"d": {"k": 3}}}
+    assert receive(schema, text) == {
+        "a": {"k": 1},
+        "b": [{"k": 2}],
+        "c": {"d": {"k": 3}},
+    }
 
 
 def test_the_fields_say_what_is_required_and_what_they_are_for(
@@ -270,7 +297,7 @@ def test_the_fields_say_what_is_required_and_what_they_are_for(
 ) -> None:
     schema = {
         "a": Annotated[int, Field(description="how many")],
-        "b": Optional[str],  # noqa: UP045
+        "b": Optional[str],
         "c": Annotated[int, Field(default=1)],
     }
     provider.actions.register("fields", payload_schema=schema)(lambda: None)
@@ -284,8 +311,6 @@ def test_the_fields_say_what_is_required_and_what_they_are_for(
 
 
 def test_a_schema_may_be_any_mapping(receive: Receive) -> None:
-    import types
-
     inner = types.MappingProxyType({"k": int})
     assert receive(types.MappingProxyType({"o": inner}), '{"o": {"k": 1}}') == {
         "o": {"k": 1}

@@ -1,5 +1,9 @@
 """``handle_task_exception`` in the programs of users, old ones included."""
 
+# Hooks take more than they use.
+# ruff: noqa: ARG001, ARG002
+# pyright: basic
+
 import json
 import sys
 from collections.abc import Callable
@@ -8,11 +12,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from arbvantage_provider import ActionError, Provider, ProviderResponse, RateLimitedError
+from arbvantage_provider import (
+    ActionError,
+    Provider,
+    ProviderResponse,
+    RateLimitedError,
+)
 from arbvantage_provider.schemas import BaseAccount, BasePayload
 from arbvantage_provider.schemas import ProviderResponse as EarlierResponse
 
-TOKEN = "token-of-this-provider"  # noqa: S105
+TOKEN = "token-of-this-provider"
 Hook = Callable[[Any, BaseException, str, Any, Any], Any]
 DEFAULT = {"status": "error", "message": "ValueError: boom", "data": None}
 
@@ -25,7 +34,7 @@ def ask(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
         hook: Hook, error: BaseException | None = None, account: Any = None
     ) -> dict[str, Any]:
         class Hooked(Provider):
-            handle_task_exception = hook
+            handle_task_exception = hook  # pyright: ignore[reportAssignmentType]
 
         provider = Hooked(
             "hooked",
@@ -41,7 +50,9 @@ def ask(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
 
         raw = b"" if account is None else json.dumps(account).encode()
         response = json.loads(provider.dispatch("boom", b'{"x": 1}', raw))
-        assert provider.process_task("boom", {"x": 1}, account).keys() == response.keys()
+        assert (
+            provider.process_task("boom", {"x": 1}, account).keys() == response.keys()
+        )
         if request.param == "unified":
             assert list(response["data"]) == [
                 "provider",
@@ -58,15 +69,23 @@ def ask(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
 
 
 def test_a_hook_may_return_a_response(ask: Callable[..., Any]) -> None:
-    def hook(self: Any, e: BaseException, action: str, payload: Any, account: Any) -> Any:
+    def hook(
+        self: Any, e: BaseException, action: str, payload: Any, account: Any
+    ) -> Any:
         return ProviderResponse("warning", f"{action}: {e}", {"payload": payload})
 
-    expected = {"status": "warning", "message": "boom: boom", "data": {"payload": {"x": 1}}}
+    expected = {
+        "status": "warning",
+        "message": "boom: boom",
+        "data": {"payload": {"x": 1}},
+    }
     assert ask(hook) == expected
 
 
 def test_a_hook_may_return_what_handle_response_makes(ask: Callable[..., Any]) -> None:
-    def hook(self: Any, e: BaseException, action: str, payload: Any, account: Any) -> Any:
+    def hook(
+        self: Any, e: BaseException, action: str, payload: Any, account: Any
+    ) -> Any:
         response = EarlierResponse(status="error", message=str(e), data={"a": 1})
         return self._handle_response(response, action=action)
 
@@ -77,22 +96,34 @@ def test_a_hook_may_return_a_dict(ask: Callable[..., Any]) -> None:
     def hook(self: Any, *args: Any) -> Any:
         return {"status": "limit", "message": "later", "data": {"wait_time": 1}}
 
-    assert ask(hook) == {"status": "limit", "message": "later", "data": {"wait_time": 1}}
+    assert ask(hook) == {
+        "status": "limit",
+        "message": "later",
+        "data": {"wait_time": 1},
+    }
 
 
 def test_a_hook_may_ask_its_base(ask: Callable[..., Any]) -> None:
-    def hook(self: Any, e: BaseException, action: str, payload: Any, account: Any) -> Any:
+    def hook(
+        self: Any, e: BaseException, action: str, payload: Any, account: Any
+    ) -> Any:
         return Provider.handle_task_exception(self, e, action, payload, account)
 
     error = ValueError(f"{TOKEN} and secret-of-account")
     response = ask(hook, error, {"k": "secret-of-account"})
-    assert response == {"status": "error", "message": "ValueError: *** and ***", "data": None}
+    assert response == {
+        "status": "error",
+        "message": "ValueError: *** and ***",
+        "data": None,
+    }
 
 
 def test_a_hook_sees_payload_and_account_as_json(ask: Callable[..., Any]) -> None:
     seen: list[Any] = []
 
-    def hook(self: Any, e: BaseException, action: str, payload: Any, account: Any) -> Any:
+    def hook(
+        self: Any, e: BaseException, action: str, payload: Any, account: Any
+    ) -> Any:
         seen.append((type(e), action, payload, account))
         return ProviderResponse("error", "seen")
 
@@ -183,7 +214,10 @@ def test_a_program_of_the_earlier_sdk_runs_unchanged() -> None:
     class Earlier(Provider):
         def __init__(self) -> None:
             super().__init__(
-                name="earlier", auth_token=TOKEN, hub_url="localhost:1", log_level="CRITICAL"
+                name="earlier",
+                auth_token=TOKEN,
+                hub_url="localhost:1",
+                log_level="CRITICAL",
             )
             self.actions.register(
                 name="pay",
@@ -204,17 +238,24 @@ def test_a_program_of_the_earlier_sdk_runs_unchanged() -> None:
         def any(self, **kwargs: Any) -> EarlierResponse:
             amount = kwargs["payload"].amount
             return EarlierResponse(
-                status="success", message="ok", data={"a": amount, "k": kwargs["account"].key}
+                status="success",
+                message="ok",
+                data={"a": amount, "k": kwargs["account"].key},
             )
 
-        def handle_task_exception(self, e, action, payload, account):  # type: ignore[no-untyped-def]
-            response = EarlierResponse(status="error", message=f"{action} failed: {e!r}")
+        def handle_task_exception(self, e, action, payload, account):
+            response = EarlierResponse(
+                status="error", message=f"{action} failed: {e!r}"
+            )
             return self._handle_response(response, action=action)
 
     provider = Earlier()
     keys = {"key": "k"}
     assert provider.process_task("pay", {"amount": 1}, keys)["data"] == {"paid": 1}
-    assert provider.process_task("any", {"amount": 1}, keys)["data"] == {"a": 1, "k": "k"}
+    assert provider.process_task("any", {"amount": 1}, keys)["data"] == {
+        "a": 1,
+        "k": "k",
+    }
     assert provider.process_task("pay", {"amount": -1}, keys) == {
         "status": "error",
         "message": "pay failed: ValueError()",

@@ -1,5 +1,9 @@
 """Payloads and accounts that are a user's own classes."""
 
+# On Python 3.11 pydantic takes only typing_extensions' TypedDict.
+# ruff: noqa: A002, UP035
+# pyright: basic
+
 import dataclasses
 import datetime as dt
 from collections.abc import Callable
@@ -115,7 +119,7 @@ def test_fields_bind_by_name_and_not_by_alias(bind: Bind) -> None:
 
 
 def test_a_nested_model_is_a_dict_unless_it_is_annotated(bind: Bind) -> None:
-    def plain(home, others):  # type: ignore[no-untyped-def]
+    def plain(home, others):
         return home, others
 
     def as_dict(home: dict[str, Any], others: list[Any]) -> tuple[Any, ...]:
@@ -164,7 +168,7 @@ def test_payload_and_account_of_one_model_are_told_apart_by_name(bind: Bind) -> 
 def test_the_account_model_is_the_whole_whatever_the_parameter_is_called(
     bind: Bind,
 ) -> None:
-    def handler(keys: Keys, zip: str) -> tuple[Any, ...]:  # noqa: A002 - the field's name
+    def handler(keys: Keys, zip: str) -> tuple[Any, ...]:
         return keys, zip
 
     declared = {"payload_schema": Address, "account_schema": Keys}
@@ -199,7 +203,9 @@ def test_a_dataclass_is_a_payload(bind: Bind) -> None:
     assert bind(whole, '{"sku": "a", "count": 2}', payload_schema=Order) == Order(
         sku="a", count=2
     )
-    assert bind(lambda sku, count: (sku, count), '{"sku": "a"}', payload_schema=Order) == (
+    assert bind(
+        lambda sku, count: (sku, count), '{"sku": "a"}', payload_schema=Order
+    ) == (
         "a",
         1,
     )

@@ -1,5 +1,9 @@
 """Actions without a schema: the signature is the schema."""
 
+# Programs write their annotations in the old forms of typing, too.
+# ruff: noqa: ARG001, D205, UP006, UP045
+# pyright: basic
+
 import datetime as dt
 import typing
 from collections.abc import Callable
@@ -36,7 +40,7 @@ def test_parameters_are_fields_of_their_types(bind: Bind, run: Run) -> None:
 def test_an_absent_field_leaves_the_parameters_default(bind: Bind) -> None:
     marker = object()
 
-    def handler(a: int = 3, b: Any = marker, c: Optional[str] = "x") -> tuple[Any, ...]:  # noqa: UP045
+    def handler(a: int = 3, b: Any = marker, c: Optional[str] = "x") -> tuple[Any, ...]:
         return a, b, c
 
     assert bind(handler) == (3, marker, "x")
@@ -51,7 +55,7 @@ def test_an_optional_parameter_without_default_is_none(bind: Bind) -> None:
 
 
 def test_a_parameter_without_annotation_takes_any_value(bind: Bind, run: Run) -> None:
-    def handler(a):  # type: ignore[no-untyped-def]
+    def handler(a):
         return a
 
     assert bind(handler, '{"a": [1, null]}') == [1, None]
@@ -74,9 +78,10 @@ def test_annotated_constrains_and_describes_a_field(
 
 
 def test_annotations_may_use_the_grammar_of_dict_schemas(bind: Bind) -> None:
-    dicts: Any = typing.List[{"k": int}]  # type: ignore[misc]  # noqa: UP006
+    generic: Any = typing.List
+    dicts = generic[{"k": int}]
 
-    def handler(items, nested):  # type: ignore[no-untyped-def]
+    def handler(items, nested):
         return items, nested
 
     handler.__annotations__ = {"items": dicts, "nested": {"a": [str]}}
@@ -92,7 +97,8 @@ def test_a_model_parameter_of_another_name_is_a_field(bind: Bind) -> None:
 
 
 @pytest.mark.parametrize(
-    "annotation", [dict, dict[str, Any], typing.Dict, typing.Mapping, Any, object]  # noqa: UP006
+    "annotation",
+    [dict, dict[str, Any], typing.Dict, typing.Mapping, Any, object],
 )
 def test_a_payload_dict_takes_any_object(bind: Bind, annotation: Any) -> None:
     def handler(payload: Any) -> Any:
@@ -105,7 +111,9 @@ def test_a_payload_dict_takes_any_object(bind: Bind, annotation: Any) -> None:
 
 
 def test_a_special_name_is_a_field_by_being_annotated(bind: Bind) -> None:
-    def handler(now: Annotated[str, Field()], logger: Annotated[int, Field()] = 1) -> Any:
+    def handler(
+        now: Annotated[str, Field()], logger: Annotated[int, Field()] = 1
+    ) -> Any:
         return now, logger
 
     assert bind(handler, '{"now": "later"}') == ("later", 1)
@@ -119,7 +127,9 @@ def test_an_annotated_account_is_a_field_of_the_payload(bind: Bind) -> None:
 
 
 def test_special_parameters_are_no_fields(provider: Provider, run: Run) -> None:
-    def handler(a: int, context: TaskContext, logger: Any, now: str, provider: Any) -> int:
+    def handler(
+        a: int, context: TaskContext, logger: Any, now: str, provider: Any
+    ) -> int:
         return a
 
     assert run(handler, '{"a": 1}')["status"] == "success"

@@ -188,7 +188,7 @@ def test_a_monitor_that_does_not_say_how_it_spends_cannot_be_built() -> None:
             return None
 
     with pytest.raises(TypeError, match="make_safe_request"):
-        Unfinished()  # type: ignore[abstract]
+        Unfinished()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
 
 
 def test_a_users_local_monitor_inherits_the_waiting() -> None:

@@ -339,3 +339,19 @@ def test_a_second_signal_forces_the_end(program: Any) -> None:
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(timeout=20) == 128 + signal.SIGTERM
+
+
+def test_a_handler_that_cancels_itself_costs_no_slot(hub: LocalHub) -> None:
+    provider = Provider("tested", max_concurrency=1)
+
+    @provider.actions.register()
+    async def cancel_myself() -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            task.cancel()
+        await asyncio.sleep(5)
+
+    with running(provider, hub):
+        results = [hub.submit("cancel_myself").result(20) for _ in range(3)]
+
+    assert {result.message for result in results} == {"CancelledError"}

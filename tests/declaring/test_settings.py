@@ -1,0 +1,238 @@
+"""Settings: by argument, by environment, and what is wrong with them."""
+
+# Some settings are wrong on purpose.
+# pyright: basic
+
+import datetime as dt
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from arbvantage_provider import ConfigError, Provider
+from arbvantage_provider.rate_limit import NoRateLimitMonitor, RateLimitMonitor
+from arbvantage_provider.settings import ENVIRONMENT
+
+TOKEN = "token-of-these-settings"
+
+VALUES: dict[str, tuple[str, Any]] = {
+    "name": ("weather", "weather"),
+    "hub_url": ("hub:1", "hub:1"),
+    "execution_timeout": ("2.5", 2.5),
+    "max_concurrency": ("4", 4),
+    "timezone": ("Europe/Riga", "Europe/Riga"),
+    "response_format": ("unified", "unified"),
+    "connect_timeout": ("0.5", 0.5),
+    "shutdown_timeout": ("0", 0.0),
+    "poll_interval": ("3", 3.0),
+    "log_level": ("warning", "WARNING"),
+    "log_file": ("provider.log", "provider.log"),
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> Callable[[str, str], None]:
+    """Sets variables; none of ours is set before."""
+    for variable in ENVIRONMENT.values():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch.setenv
+
+
+SetEnv = Callable[[str, str], None]
+
+
+def test_the_defaults_are_those_of_the_documents() -> None:
+    provider = Provider("p")
+    assert provider.settings.model_dump() == {
+        "name": "p",
+        "auth_token": None,
+        "hub_url": "hub-grpc:50051",
+        "execution_timeout": 1.0,
+        "max_concurrency": 16,
+        "timezone": "UTC",
+        "response_format": "plain",
+        "connect_timeout": 30.0,
+        "shutdown_timeout": 10.0,
+        "poll_interval": 1.0,
+        "log_level": "INFO",
+        "log_file": None,
+    }
+    assert isinstance(provider.rate_limit_monitor, NoRateLimitMonitor)
+
+
+def test_every_setting_has_an_environment_variable() -> None:
+    assert set(ENVIRONMENT) == set(Provider("p").settings.model_dump())
+
+
+@pytest.mark.parametrize("setting", VALUES)
+def test_each_variable_is_read(environment: SetEnv, setting: str) -> None:
+    text, value = VALUES[setting]
+    environment("PROVIDER_NAME", "p")
+    environment(ENVIRONMENT[setting], text)
+    assert getattr(Provider.from_env().settings, setting) == value
+
+
+def test_the_token_is_read(environment: SetEnv) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment("PROVIDER_AUTH_TOKEN", TOKEN)
+    assert Provider.from_env().settings.token == TOKEN
+
+
+@pytest.mark.parametrize(
+    "token", ['{"a": 1}', "null", "[1]", '"quoted"', " spaced ", "123"]
+)
+def test_a_token_is_taken_as_it_is(environment: SetEnv, token: str) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment("PROVIDER_AUTH_TOKEN", token)
+    assert Provider.from_env().settings.token == token
+
+
+def test_an_explicit_argument_wins(environment: SetEnv) -> None:
+    environment("PROVIDER_NAME", "of the environment")
+    environment("TASK_EXECUTION_TIMEOUT", "no number")
+    environment("PROVIDER_AUTH_TOKEN", TOKEN)
+    provider = Provider.from_env(name="mine", execution_timeout=3, auth_token=None)
+    assert (provider.name, provider.execution_timeout) == ("mine", 3.0)
+    assert provider.settings.auth_token is None
+
+
+def test_the_environment_is_not_read_unless_it_is_asked(environment: SetEnv) -> None:
+    environment("HUB_GRPC_URL", "elsewhere:1")
+    assert Provider("p").hub_url == "hub-grpc:50051"
+
+
+def test_an_empty_variable_counts_not(environment: SetEnv) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment("TASK_EXECUTION_TIMEOUT", "")
+    environment("PROVIDER_AUTH_TOKEN", "")
+    provider = Provider.from_env()
+    assert provider.execution_timeout == 1.0
+    assert provider.settings.auth_token is None
+
+
+def test_a_name_is_needed() -> None:
+    with pytest.raises(ConfigError, match=r"name \(PROVIDER_NAME\): field required"):
+        Provider.from_env()
+
+
+def test_from_env_makes_an_instance_of_the_class_and_keeps_a_monitor(
+    environment: SetEnv,
+) -> None:
+    class Mine(Provider):
+        pass
+
+    environment("PROVIDER_NAME", "p")
+    monitor = NoRateLimitMonitor()
+    provider = Mine.from_env(rate_limit_monitor=monitor)
+    assert isinstance(provider, Mine)
+    assert provider.rate_limit_monitor is monitor
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("name", "", "at least 1 character"),
+    ("name", None, "valid string"),
+    ("name", "\ud800", "valid string"),
+    ("auth_token", 5, "valid string"),
+    ("auth_token", [TOKEN], "valid string"),
+    ("hub_url", "", "at least 1 character"),
+    ("execution_timeout", 0, "greater than 0"),
+    ("execution_timeout", -1, "greater than 0"),
+    ("execution_timeout", "soon", "valid number"),
+    ("execution_timeout", float("nan"), "finite number"),
+    ("execution_timeout", float("inf"), "finite number"),
+    ("execution_timeout", 10**400, ""),
+    ("execution_timeout", True, "valid number"),
+    ("connect_timeout", 0, "greater than 0"),
+    ("shutdown_timeout", -0.1, "greater than or equal to 0"),
+    ("poll_interval", 0, "greater than 0"),
+    ("max_concurrency", 0, "greater than or equal to 1"),
+    ("max_concurrency", 1.5, "valid integer"),
+    ("max_concurrency", "many", "valid integer"),
+    ("max_concurrency", True, "valid number"),
+    ("timezone", "Europe/Rigaa", "did you mean 'Europe/Riga'?"),
+    ("timezone", "../../etc/passwd", "there is no time zone"),
+    ("timezone", "", "there is no time zone"),
+    ("timezone", "a\0b", "there is no time zone"),
+    ("response_format", "xml", "'plain' or 'unified'"),
+    ("log_level", "LOUD", "'DEBUG', 'INFO'"),
+    ("log_level", 10, "'DEBUG', 'INFO'"),
+    ("log_file", "/nowhere/at/all.log", "cannot open"),
+    ("log_file", "/", "cannot open"),
+    ("log_file", "a\0b", "cannot open"),
+    ("rate_limit_monitor", 5, "RateLimitMonitor"),
+]
+
+
+@pytest.mark.parametrize(("setting", "value", "problem"), WRONG)
+def test_a_wrong_value_is_named_with_its_variable(
+    setting: str, value: Any, problem: str
+) -> None:
+    given = {"name": "p", "auth_token": TOKEN, setting: value}
+    with pytest.raises(ConfigError) as caught:
+        Provider(**given)
+    text = str(caught.value)
+    assert text.startswith(setting)
+    assert ENVIRONMENT.get(setting, setting) in text
+    assert problem in text
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_wrong_variable_is_named(environment: SetEnv) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment("PROVIDER_AUTH_TOKEN", TOKEN)
+    environment("TASK_EXECUTION_TIMEOUT", "soon")
+    environment("PROVIDER_MAX_CONCURRENCY", "many")
+    with pytest.raises(ConfigError) as caught:
+        Provider.from_env()
+    assert "execution_timeout (TASK_EXECUTION_TIMEOUT): " in str(caught.value)
+    assert "max_concurrency (PROVIDER_MAX_CONCURRENCY): " in str(caught.value)
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_unknown_setting_says_what_was_meant() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'max_concurrency'"):
+        Provider.from_env(name="p", max_concurency=3)
+
+
+def test_a_config_error_is_a_value_error() -> None:
+    assert issubclass(ConfigError, ValueError)
+
+
+def test_no_repr_holds_the_token() -> None:
+    provider = Provider("p", auth_token=TOKEN)
+    shown = [provider, provider.settings, provider.actions, provider._redactor]
+    shown += [provider._format, provider.snapshot(), vars(provider)]
+    assert TOKEN not in repr(shown)
+    assert TOKEN not in str(shown)
+    assert TOKEN not in provider.settings.model_dump_json()
+    assert repr(provider) == "<Provider 'p' at hub-grpc:50051>"
+
+
+def test_settings_are_frozen() -> None:
+    provider = Provider("p")
+    with pytest.raises(ValidationError):
+        provider.settings.name = "q"
+
+
+def test_an_empty_token_is_none() -> None:
+    assert Provider("p", auth_token="").settings.auth_token is None
+    assert Provider("p", auth_token="").settings.token == ""
+
+
+def test_a_monitor_that_is_falsy_is_kept() -> None:
+    class Falsy(NoRateLimitMonitor):
+        def __len__(self) -> int:
+            return 0
+
+    monitor: RateLimitMonitor = Falsy()
+    assert Provider("p", rate_limit_monitor=monitor).rate_limit_monitor is monitor
+
+
+def test_a_time_zone_is_a_zone() -> None:
+    offset = dt.datetime(2026, 1, 31, tzinfo=Provider("p").settings.zone).utcoffset()
+    assert offset == dt.timedelta(0)
