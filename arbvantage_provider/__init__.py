@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     )
     from arbvantage_provider.provider import Provider
     from arbvantage_provider.responses import ProviderResponse
+    from arbvantage_provider.schema.legacy import optional
+    from arbvantage_provider.schema.strict import StrictModel
     from arbvantage_provider.settings import ProviderSettings
 
 __version__ = "0.1.0"
@@ -68,8 +70,10 @@ __all__ = [
     "RateLimitedError",
     "RegistrationError",
     "SchemaError",
+    "StrictModel",
     "TaskContext",
     "__version__",
+    "optional",
 ]
 
 _ROOMS = {
@@ -78,7 +82,9 @@ _ROOMS = {
     "Provider": "provider",
     "ProviderResponse": "responses",
     "ProviderSettings": "settings",
+    "StrictModel": "schema.strict",
     "TaskContext": "context",
+    "optional": "schema.legacy",
 }
 
 

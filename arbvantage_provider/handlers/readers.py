@@ -76,6 +76,11 @@ class Source(Protocol):
         """Whether a validated value is a dict."""
         ...
 
+    @property
+    def fills_absent(self) -> bool:
+        """Whether an absent optional field is ``None`` in the whole."""
+        ...
+
 
 EMPTY: Final[Any] = inspect.Parameter.empty
 
@@ -106,7 +111,8 @@ def read_whole(source: Source, annotation: Any) -> Reader:
     """A reader of the whole payload or account, as the annotation says."""
     read = _read_payload if source.role == "payload" else _read_account
     if source.is_mapping:
-        optional = [name for name, f in source.fields.items() if not f.required]
+        fields = source.fields.items() if source.fills_absent else ()
+        optional = [name for name, field in fields if not field.required]
         return _fill(optional, read) if optional else read
     return _dump(read) if is_dict(annotation) else read
 

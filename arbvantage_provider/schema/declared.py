@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import (
     Annotated,
     Any,
@@ -24,7 +24,13 @@ from typing_extensions import is_typeddict
 from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.schema.document import DocumentError, read_object
 from arbvantage_provider.schema.leaves import STRICT
-from arbvantage_provider.schema.legacy import Place, camel, compile_dict
+from arbvantage_provider.schema.legacy import (
+    Extra,
+    Place,
+    camel,
+    compile_dict,
+    compile_type,
+)
 from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.violations import describe_violations
 
@@ -57,6 +63,8 @@ class Schema:
         fields: the fields, by the names that a handler knows.
         is_mapping: whether a validated value is a dict.
         takes_anything: whether any JSON object fits.
+        fills_absent: whether an optional field that is absent is ``None`` to a
+            handler that takes the whole; a ``TypedDict`` of the user says itself.
         adapter: validates and describes ``type``.
     """
 
@@ -66,6 +74,7 @@ class Schema:
     fields: Mapping[str, Field]
     is_mapping: bool
     takes_anything: bool = False
+    fills_absent: bool = False
     adapter: TypeAdapter[Any]
 
     def validate(self, raw: bytes) -> Any:
@@ -104,7 +113,9 @@ class Schema:
         )
 
 
-def compile_schema(action: str, role: Role, declared: Any) -> Schema:
+def compile_schema(
+    action: str, role: Role, declared: Any, *, extra: Extra = "ignore"
+) -> Schema:
     """The schema that an action declares.
 
     Args:
@@ -112,6 +123,7 @@ def compile_schema(action: str, role: Role, declared: Any) -> Schema:
         role: whose schema it is.
         declared: a ``BaseModel`` subclass, a dataclass, a ``TypedDict`` or a
             dict of the grammar in ``docs/schemas.md``.
+        extra: whether a dict's unknown keys are refused.
 
     Raises:
         SchemaError: if it is none of them, or a part of it has no JSON form.
@@ -121,11 +133,14 @@ def compile_schema(action: str, role: Role, declared: Any) -> Schema:
     )
     if isinstance(declared, Mapping):
         members = cast("Mapping[object, object]", declared)
-        declared = compile_dict(members, place, top=True)
+        made = compile_dict(members, replace(place, extra=extra), top=True)
+        return build_schema(made, role, place, fills_absent=True)
     return build_schema(declared, role, place)
 
 
-def build_schema(type_: Any, role: Role, place: Place) -> Schema:
+def build_schema(
+    type_: Any, role: Role, place: Place, *, fills_absent: bool = False
+) -> Schema:
     """The schema of a class whose JSON form is an object."""
     read_fields = _choose_reader(type_, place)
     try:
@@ -140,6 +155,7 @@ def build_schema(type_: Any, role: Role, place: Place) -> Schema:
         type=type_,
         fields=fields,
         is_mapping=is_typeddict(type_),
+        fills_absent=fills_absent,
         adapter=adapter,
     )
 
@@ -213,14 +229,25 @@ def _describe(hint: Any) -> str:
     return texts[-1] if texts else ""
 
 
-def any_object(action: str, role: Role) -> Schema:
-    """The schema of an action that says nothing about its ``role``."""
+def any_object(action: str, role: Role, declared: Any = None) -> Schema:
+    """The schema of an action that names no fields of its ``role``.
+
+    Args:
+        action: the action's name.
+        role: whose schema it is.
+        declared: ``dict[str, X]``; left out: any values.
+
+    Raises:
+        SchemaError: if ``X`` has no JSON form.
+    """
+    place = Place(action=action, path=role, name=f"{camel(action)}{role.title()}")
+    type_ = dict[str, Any] if declared is None else compile_type(declared, place)
     return Schema(
         action=action,
         role=role,
-        type=dict[str, Any],
+        type=type_,
         fields={},
         is_mapping=True,
-        takes_anything=True,
-        adapter=TypeAdapter(dict[str, Any], config=STRICT),
+        takes_anything=declared is None,
+        adapter=TypeAdapter(type_, config=STRICT),
     )

@@ -25,7 +25,10 @@ from typing import (
     Annotated,
     Any,
     ForwardRef,
+    Literal,
     NotRequired,
+    Optional,
+    TypeAlias,
     Union,
     cast,
     get_args,
@@ -33,7 +36,8 @@ from typing import (
 )
 
 import typing_extensions
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
 from arbvantage_provider.exceptions import SchemaError
@@ -50,6 +54,9 @@ _VALUES = (
     *(tuple, set, frozenset, int, float),
     *(types.FunctionType, types.BuiltinFunctionType, types.MethodType),
 )
+Extra: TypeAlias = Literal["ignore", "forbid"]
+"""What is done with keys that a dict schema does not know."""
+
 _MOST_LEVELS = 100
 """A JSON document of twice as many is refused, and pydantic takes few more."""
 
@@ -63,12 +70,14 @@ class Place:
         path: such as ``payload_schema.user.tags``, for errors.
         name: what a type generated here is called.
         above: the ids of the dicts and lists around, to find one inside itself.
+        extra: whether unknown keys of dicts are refused.
     """
 
     action: str
     path: str
     name: str
     above: frozenset[int] = frozenset()
+    extra: Extra = "ignore"
 
     def below(self, step: str, name: str, container: object) -> "Place":
         """One step further in."""
@@ -102,24 +111,47 @@ def compile_dict(declared: Mapping[Any, Any], place: Place, *, top: bool) -> Any
         if takes_none(field) and not _has_default(field):
             field = NotRequired[field] if top else Annotated[field, Field(default=None)]
         fields[key] = field
-    return make_typed_dict(place.name, fields)
+    return make_typed_dict(place.name, fields, place.extra)
 
 
-def make_typed_dict(name: str, fields: dict[str, Any]) -> Any:
+def make_typed_dict(name: str, fields: dict[str, Any], extra: Extra = "ignore") -> Any:
     """A ``TypedDict`` that validates JSON strictly."""
     make: Any = TypedDict  # type checkers know its call with literals only
     made = make(name, fields)
-    made.__pydantic_config__ = STRICT
+    made.__pydantic_config__ = ConfigDict(**STRICT, extra=extra)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class _OptionalType:
+    """What ``optional`` returns; the compiler alone looks inside."""
+
+    declared: Any
+
+
+def optional(declared: Any) -> Any:
+    """``Optional[X]`` for any ``X`` of the grammar, a dict included.
+
+    ``Optional[{"city": str}]`` does not evaluate before Python 3.13, and type
+    checkers refuse it; ``optional({"city": str})`` does everywhere.
+    """
+    return _OptionalType(declared)
 
 
 def compile_type(declared: Any, place: Place) -> Any:
     """Any row of the grammar, as a type that pydantic understands."""
+    if isinstance(declared, _OptionalType):
+        return Optional[compile_type(declared.declared, place)]  # noqa: UP045 - at run time
     if isinstance(declared, Mapping):
         return compile_dict(cast("Mapping[object, object]", declared), place, top=False)
     if isinstance(declared, list):
         return _compile_list(cast("list[object]", declared), place)
     _refuse_values(declared, place)
+    return _compile_typing(declared, place)
+
+
+def _compile_typing(declared: Any, place: Place) -> Any:
+    """What typing and pydantic know, with the grammar's own forms inside."""
     origin = get_origin(declared)
     if origin is not None:
         return _compile_generic(declared, origin, place)
@@ -235,6 +267,14 @@ def takes_none(compiled: Any) -> bool:
     if origin is Annotated:
         return takes_none(get_args(compiled)[0])
     return origin in _UNIONS and type(None) in get_args(compiled)
+
+
+def has_description(compiled: Any) -> bool:
+    """Whether a ``Field(description=…)`` stands on the type."""
+    if get_origin(compiled) is not Annotated:
+        return False
+    infos = [part for part in get_args(compiled)[1:] if isinstance(part, FieldInfo)]
+    return any(info.description for info in infos)
 
 
 def _has_default(compiled: Any) -> bool:

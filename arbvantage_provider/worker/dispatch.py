@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from arbvantage_provider.actions import Action, Actions
+from arbvantage_provider.actions.result import MisfitError, keep_promise
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.context import Profile, TaskContext
 from arbvantage_provider.exceptions import (
@@ -157,7 +158,7 @@ class Dispatcher:
                 return self.fail(call.task, error)
         else:
             if self.remaining(call) > 0:
-                return self._finish(call.task, value)
+                return self._finish(call, value)
         return self.time_out(call)
 
     async def run_async(self, call: Call) -> Answer:
@@ -181,7 +182,7 @@ class Dispatcher:
                 return self.fail(call.task, error)
         else:
             if not scope.expired():
-                return self._finish(call.task, value)
+                return self._finish(call, value)
         return self.time_out(call)
 
     def time_out(self, call: Call) -> Answer:
@@ -205,17 +206,24 @@ class Dispatcher:
         self.logger_of(task).warning(event, reason=error.message)
         return self._encode(task, describe_failure(error))
 
-    def _finish(self, task: Task, value: object) -> Answer:
+    def _finish(self, call: Call, value: object) -> Answer:
         """What a handler returned, as an answer."""
+        task, errors = call.task, None
         _close(value)
         try:
-            return self._format.encode(respond(value), task.action)
+            response = respond(value)
+            if call.action.result is not None:
+                response = keep_promise(call.action.result, response)
+            return self._format.encode(response, task.action)
+        except MisfitError as error:
+            problem = f"the result of {task.action!r} does not fit: {error}"
+            errors = {"errors": error.violations}
         except NotJSONError as error:
             problem = f"the result of {task.action!r} cannot be JSON: {error}"
         except BaseException as error:  # noqa: BLE001 - a model's serialiser may raise anything
             problem = f"the result of {task.action!r} fails to be written: {type(error).__name__}"
         self.logger_of(task).error(problem)
-        return self._encode(task, Response("error", problem))
+        return self._encode(task, Response("error", problem, errors))
 
     def fail(self, task: Task, error: BaseException) -> Answer:
         """What a handler raised, as an answer."""

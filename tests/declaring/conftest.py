@@ -128,12 +128,18 @@ def _keeping(handler: Callable[..., Any], returned: list[Any]) -> Callable[..., 
         async def keep_async(*args: Any, **kwargs: Any) -> None:
             returned.append(await handler(*args, **kwargs))
 
-        return keep_async
+        return _promising_nothing(keep_async, handler)
 
     @functools.wraps(handler)
     def keep(*args: Any, **kwargs: Any) -> None:
         returned.append(handler(*args, **kwargs))
 
+    return _promising_nothing(keep, handler)
+
+
+def _promising_nothing(keep: Any, handler: Callable[..., Any]) -> Any:
+    signature = inspect.signature(handler, eval_str=True)
+    keep.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)
     return keep
 
 

@@ -1,0 +1,77 @@
+"""One action: everything about it that is decided before a task comes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from arbvantage_provider.exceptions import InvalidPayloadError, Violation
+from arbvantage_provider.handlers.invoke import Invoke
+from arbvantage_provider.handlers.plan import CallPlan
+from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.schema.declared import Schema
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Action:
+    """One action: what it is called, what it takes, and what runs it.
+
+    Attributes:
+        name: what tasks call it.
+        description: one sentence for people.
+        handler: the function that was registered.
+        payload_schema: as declared; ``None`` where the signature is the schema.
+        account_schema: as declared; ``None`` where the action needs no account.
+        payload: the compiled payload schema.
+        account: the compiled account schema; ``None`` where nobody reads it.
+        account_required: whether a task without account is refused.
+        result: checks a success's ``data``, and describes it, where the return
+            annotation is a model, a dataclass or a ``TypedDict``; else ``None``.
+        timeout: seconds that the handler has; ``None``: the provider's.
+        rate_limit_monitor: a limit of this action alone, or ``None``.
+        is_async: whether the handler is awaited.
+        plan: where each argument comes from.
+        invoke: calls the handler by the plan.
+    """
+
+    name: str
+    description: str
+    handler: Callable[..., Any]
+    payload_schema: Any
+    account_schema: Any
+    payload: Schema
+    account: Schema | None
+    account_required: bool
+    result: TypeAdapter[Any] | None
+    timeout: float | None
+    rate_limit_monitor: RateLimitMonitor | None
+    is_async: bool
+    plan: CallPlan
+    invoke: Invoke
+
+    def validate(self, payload: bytes, account: bytes) -> tuple[Any, Any]:
+        """The payload and the account as values of their schemas.
+
+        An account that the action did not declare is not looked at, unless the
+        handler asks for it; it then is any object, and ``{}`` where there is none.
+
+        Raises:
+            InvalidPayloadError: if one of them does not fit.
+        """
+        value = self.payload.validate(payload)
+        if self.account is None:
+            return value, None
+        if account:
+            return value, self.account.validate(account)
+        if not self.account_required:
+            return value, {}
+        problem = f"{self.name!r} needs an account, and the task has none"
+        missing = Violation(path="account", type="missing", message="Field required")
+        raise InvalidPayloadError(problem, [missing])
+
+    def rename(self, name: str) -> "Action":
+        """The same action under another name."""
+        account = self.account and replace(self.account, action=name)
+        payload = replace(self.payload, action=name)
+        return replace(self, name=name, payload=payload, account=account)

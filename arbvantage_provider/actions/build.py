@@ -1,0 +1,173 @@
+"""From a declaration and a handler to an ``Action``."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_args, get_origin
+
+from typing_extensions import is_typeddict
+
+from arbvantage_provider.actions.action import Action
+from arbvantage_provider.actions.result import compile_result
+from arbvantage_provider.exceptions import HandlerSignatureError, RegistrationError
+from arbvantage_provider.handlers.docstring import Docstring, read_docstring
+from arbvantage_provider.handlers.invoke import make_invoke
+from arbvantage_provider.handlers.plan import is_special, plan_call
+from arbvantage_provider.handlers.readers import NAMED
+from arbvantage_provider.handlers.signature import Signature, read_signature
+from arbvantage_provider.handlers.types import is_dict, is_model, is_unsaid, strip
+from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.schema.declared import (
+    Role,
+    Schema,
+    any_object,
+    compile_schema,
+)
+from arbvantage_provider.schema.legacy import Extra
+from arbvantage_provider.schema.signature import compile_signature
+
+
+def build_action(  # noqa: PLR0913 - each is an option of ``register``
+    name: str,
+    handler: Callable[..., Any],
+    *,
+    description: Any,
+    payload_schema: Any,
+    account_schema: Any,
+    rate_limit_monitor: RateLimitMonitor | None,
+    timeout: float | None,
+    extra: Extra = "ignore",
+    takes: Any = None,
+) -> Action:
+    """Everything that can be decided about an action before a task comes.
+
+    The arguments are those of ``Actions.register``; ``takes`` is the model that the
+    first parameter must be, whatever its name.
+    """
+    _check_options(name, timeout, rate_limit_monitor)
+    if description is not None and not isinstance(description, str):
+        raise RegistrationError(name, f"description is {description!r}; give a text")
+    signature = read_signature(name, handler)
+    if takes is not None:
+        signature = _fix_first(name, signature, takes)
+    doc = read_docstring(handler)
+    payload = _compile_payload(name, payload_schema, signature, doc=doc, extra=extra)
+    account = _compile_account(name, account_schema, signature, extra=extra)
+    # Any dict may be empty; a schema of fields wants an account.
+    account_required = account is not None and get_origin(account.type) is not dict
+    plan = plan_call(
+        name,
+        signature,
+        payload=payload,
+        account=account,
+        account_declared=account_required,
+    )
+    return Action(
+        name=name,
+        description=doc.summary if description is None else description,
+        handler=handler,
+        payload_schema=payload_schema,
+        account_schema=account_schema,
+        payload=payload,
+        account=account,
+        account_required=account_required,
+        result=compile_result(name, signature.returns),
+        timeout=timeout,
+        rate_limit_monitor=rate_limit_monitor,
+        is_async=signature.is_async,
+        plan=plan,
+        invoke=make_invoke(handler, plan),
+    )
+
+
+def _check_options(name: Any, timeout: Any, monitor: Any) -> None:
+    if not isinstance(name, str) or not name:
+        raise RegistrationError(
+            str(name), "give the action a name that is no empty text"
+        )
+    if name == "<lambda>":
+        raise RegistrationError(name, 'a lambda has no name; write register("name")')
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and 0 < timeout <= sys.float_info.max):
+        problem = f"timeout is {timeout!r}; give seconds greater than 0"
+        raise RegistrationError(name, problem)
+    if monitor is not None and not isinstance(monitor, RateLimitMonitor):
+        problem = (
+            f"rate_limit_monitor is {monitor!r}; give an instance of a RateLimitMonitor"
+        )
+        raise RegistrationError(name, problem)
+
+
+def _fix_first(name: str, signature: Signature, takes: Any) -> Signature:
+    """The signature whose first parameter is ``takes``, whatever it is called."""
+    if not signature.parameters:
+        problem = f"it takes no parameter; the first one must be {takes.__name__}"
+        raise HandlerSignatureError(name, "", problem)
+    first, *others = signature.parameters
+    if not is_unsaid(first.annotation) and strip(first.annotation) is not takes:
+        problem = f"the first parameter must be annotated with {takes.__name__}"
+        raise HandlerSignatureError(name, first.name, problem)
+    parameters = (first.replace(annotation=takes), *others)
+    return replace(signature, parameters=parameters)
+
+
+def _compile_payload(
+    name: str, declared: Any, signature: Signature, *, doc: Docstring, extra: Extra
+) -> Schema:
+    if declared is not None:
+        return compile_schema(name, "payload", declared, extra=extra)
+    for parameter in signature.parameters:
+        if _is_named(parameter, "payload") and not is_special(parameter):
+            return _compile_whole(name, "payload", parameter)
+    fields = [p for p in signature.parameters if _is_field(p)]
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in signature.parameters)
+    if takes_all and not fields:
+        return any_object(name, "payload")
+    return compile_signature(name, fields, descriptions=doc.parameters, extra=extra)
+
+
+def _compile_whole(name: str, role: Role, parameter: inspect.Parameter) -> Schema:
+    """The schema that a parameter for the whole payload or account stands for."""
+    annotation = strip(parameter.annotation)
+    if is_unsaid(annotation):
+        return any_object(name, role)
+    if is_dict(annotation) and not is_typeddict(annotation):
+        values = get_args(annotation)
+        return any_object(name, role, annotation if values else None)
+    if is_model(annotation) or is_typeddict(annotation):
+        return compile_schema(name, role, annotation)
+    problem = "annotate it with dict, a BaseModel, a dataclass or a TypedDict"
+    raise HandlerSignatureError(name, parameter.name, problem)
+
+
+def _is_named(parameter: inspect.Parameter, name: str) -> bool:
+    """``*payload`` and ``**payload`` are other things of the same name."""
+    return parameter.name == name and not _is_variadic(parameter)
+
+
+def _is_variadic(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+
+
+def _is_field(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is a field of the payload that a signature stands for."""
+    if _is_variadic(parameter) or is_special(parameter):
+        return False
+    reserved = parameter.name == "account" or parameter.name in NAMED
+    return not reserved or _is_annotated(parameter.annotation)
+
+
+def _is_annotated(annotation: Any) -> bool:
+    return hasattr(annotation, "__metadata__")
+
+
+def _compile_account(
+    name: str, declared: Any, signature: Signature, *, extra: Extra
+) -> Schema | None:
+    if declared is not None:
+        return compile_schema(name, "account", declared, extra=extra)
+    for parameter in signature.parameters:
+        if _is_named(parameter, "account") and not _is_annotated(parameter.annotation):
+            return _compile_whole(name, "account", parameter)
+    return None

@@ -1,0 +1,198 @@
+"""The registry: where handlers become actions, and tasks find them."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from typing_extensions import override
+
+from arbvantage_provider.actions.action import Action
+from arbvantage_provider.actions.build import build_action
+from arbvantage_provider.exceptions import DuplicateActionError, RegistrationError
+from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.schema.legacy import Extra
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+Payload = TypeVar("Payload")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Actions:
+    """Actions by name, in the order of registration.
+
+    Each provider has one as ``provider.actions``. One of its own is a group that is
+    declared in a module without any provider, and included where it is wanted.
+    """
+
+    def __init__(self) -> None:
+        self._actions: dict[str, Action] = {}
+
+    def register(  # noqa: PLR0913, PLR0917 - options; the earlier SDK's are by position
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        payload_schema: Any = None,
+        account_schema: Any = None,
+        *,
+        rate_limit_monitor: RateLimitMonitor | None = None,
+        timeout: float | None = None,
+        extra: Extra = "ignore",
+    ) -> Callable[[Handler], Handler]:
+        """A decorator that registers a handler and returns it unchanged.
+
+        Args:
+            name: what tasks call the action; the function's name if left out.
+            description: one sentence for people; the first paragraph of the
+                docstring if left out.
+            payload_schema: a dict such as ``{"name": str}``, a ``BaseModel``, a
+                dataclass or a ``TypedDict``; if left out, the signature is the
+                schema.
+            account_schema: the same for the account; if left out, the action
+                needs none.
+            rate_limit_monitor: a limit of this action alone.
+            timeout: seconds that the handler has; the provider's
+                ``execution_timeout`` if left out.
+            extra: ``"forbid"`` refuses keys that the schema does not know. A model,
+                a dataclass or a ``TypedDict`` of yours decides for itself.
+
+        Raises:
+            DuplicateActionError: if the name is taken.
+            SchemaError: if a schema cannot be compiled.
+            HandlerSignatureError: if the handler cannot be called with what a
+                task brings.
+            RegistrationError: if anything else about the declaration is wrong.
+        """
+        _refuse_bare(name)
+        options: dict[str, Any] = {
+            "description": description,
+            "payload_schema": payload_schema,
+            "account_schema": account_schema,
+            "rate_limit_monitor": rate_limit_monitor,
+            "timeout": timeout,
+            "extra": extra,
+        }
+
+        def decorate(handler: Handler) -> Handler:
+            self._add(build_action(_choose_name(handler, name), handler, **options))
+            return handler
+
+        return decorate
+
+    def handles(
+        self,
+        payload: type[Payload],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        account_schema: Any = None,
+        rate_limit_monitor: RateLimitMonitor | None = None,
+        timeout: float | None = None,
+    ) -> Callable[
+        [Callable[Concatenate[Payload, P], R]], Callable[Concatenate[Payload, P], R]
+    ]:
+        """A decorator for a handler whose first parameter is the payload's model.
+
+        What ``register`` finds out when the program starts, a type checker then
+        says in the editor: that the handler takes this model.
+
+        Args:
+            payload: the payload's schema: a ``BaseModel``, a dataclass or a
+                ``TypedDict``.
+            name: as ``register`` takes it, like those below.
+            description: for people.
+            account_schema: the account's schema.
+            rate_limit_monitor: a limit of this action alone.
+            timeout: seconds that the handler has.
+
+        Raises:
+            RegistrationError: as ``register`` does.
+        """
+
+        def decorate(
+            handler: Callable[Concatenate[Payload, P], R],
+        ) -> Callable[Concatenate[Payload, P], R]:
+            action = build_action(
+                _choose_name(handler, name),
+                handler,
+                description=description,
+                payload_schema=payload,
+                account_schema=account_schema,
+                rate_limit_monitor=rate_limit_monitor,
+                timeout=timeout,
+                takes=payload,
+            )
+            self._add(action)
+            return handler
+
+        return decorate
+
+    def include(self, others: "Actions", *, prefix: str = "") -> None:
+        """Add the actions of a group that was declared on its own.
+
+        The group stays as it is, and may be included in other providers too. What
+        is registered in it later is not added here.
+
+        Args:
+            others: the group.
+            prefix: what each name begins with here, such as ``"crm."``.
+
+        Raises:
+            DuplicateActionError: if a name is taken; then none is added.
+        """
+        renamed = [
+            action.rename(prefix + action.name) if prefix else action
+            for action in others.get_actions().values()
+        ]
+        for action in renamed:
+            self._refuse_taken(action.name)
+        for action in renamed:
+            self._add(action)
+
+    def _add(self, action: Action) -> None:
+        self._refuse_taken(action.name)
+        self._actions[action.name] = action
+
+    def _refuse_taken(self, name: str) -> None:
+        if name in self._actions:
+            raise DuplicateActionError(name)
+
+    def get_action(self, name: str) -> Action | None:
+        """The action of this name, or ``None``."""
+        return self._actions.get(name)
+
+    def get_actions(self) -> dict[str, Action]:
+        """All actions by name; a dict of its own."""
+        return dict(self._actions)
+
+    def __getitem__(self, name: str) -> Action:
+        return self._actions[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._actions
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._actions)
+
+    def __len__(self) -> int:
+        return len(self._actions)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Actions {', '.join(self._actions) or 'none'}>"
+
+
+def _refuse_bare(name: object) -> None:
+    """``@actions.register`` without parentheses calls it with the handler."""
+    if callable(name):
+        problem = "write @actions.register() with parentheses"
+        raise RegistrationError(getattr(name, "__name__", ""), problem)
+
+
+def _choose_name(handler: Any, name: str | None) -> str:
+    """The name that was given, or the handler's own."""
+    if name is not None:
+        return name
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return getattr(handler, "__name__", "") or type(handler).__name__

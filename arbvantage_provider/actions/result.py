@@ -1,0 +1,87 @@
+"""What a handler's return annotation promises of its result."""
+
+import types
+from typing import Any, Final, Union, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import is_typeddict
+
+from arbvantage_provider.exceptions import HandlerSignatureError, Violation
+from arbvantage_provider.handlers.types import is_model, strip
+from arbvantage_provider.responses import ProviderResponse, Response
+from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
+from arbvantage_provider.schema.violations import describe_violations
+
+_KEPT: Final = frozenset({"success", "warning"})
+
+
+def compile_result(action: str, returns: Any) -> TypeAdapter[Any] | None:
+    """Checks and describes a success's ``data``, or ``None``: anything goes.
+
+    A promise is an annotation that holds a model, a dataclass or a ``TypedDict``.
+    ``ProviderResponse`` promises nothing of its data; beside a model in a union,
+    the model does.
+
+    Raises:
+        HandlerSignatureError: if pydantic cannot validate the annotation.
+    """
+    promised = _drop_response(returns)
+    if not _promises(promised):
+        return None
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(promised)
+        adapter.rebuild(raise_errors=True)
+    except UNBUILDABLE as error:
+        problem = f"the return annotation: {describe_problem(error)}"
+        raise HandlerSignatureError(action, "", problem) from error
+    return adapter
+
+
+class MisfitError(ValueError):
+    """A result is not what the handler's return annotation promises.
+
+    Attributes:
+        violations: the places, and never a value.
+    """
+
+    def __init__(self, violations: list[Violation]) -> None:
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        super().__init__(f"{first['path']}: {first['message']}{more}")
+        self.violations = violations
+
+
+def keep_promise(result: TypeAdapter[Any], response: Response) -> Response:
+    """The response, its data as the annotation has it.
+
+    What a task says that did not succeed is not promised anything.
+
+    Raises:
+        MisfitError: if the data does not fit.
+    """
+    if response.status not in _KEPT:
+        return response
+    try:
+        return response._replace(data=result.validate_python(response.data))
+    except ValidationError as error:
+        raise MisfitError(describe_violations(error, response.data, "data")) from None
+
+
+def _drop_response(annotation: Any) -> Any:
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation
+    members = tuple(a for a in get_args(annotation) if not _is_response(a))
+    return Union[members] if members else annotation  # noqa: UP007 - known at run time
+
+
+def _is_response(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, ProviderResponse)
+
+
+def _promises(annotation: Any) -> bool:
+    annotation = strip(annotation)
+    if _is_response(annotation):
+        return False
+    if is_model(annotation) or is_typeddict(annotation):
+        return True
+    return any(_promises(arg) for arg in get_args(annotation))
