@@ -32,9 +32,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
-    def monotonic(self) -> float:
-        """Seconds of ``time.monotonic``."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Seconds of the machine's monotonic clock."""
 
     def now(self, timezone: dt.tzinfo) -> dt.datetime:
         """The machine's date and time in ``timezone``."""

@@ -240,7 +240,7 @@ class Provider:
         A sync handler runs on the calling thread, where it cannot be interrupted:
         past its deadline it is answered for when it returns.
         """
-        task = Task(id="", action=action, payload=payload, account=account)
+        task = Task("", action, payload, account)
         return dispatch_here(self._dispatcher, task).text
 
     def handle_task_exception(  # noqa: PLR0917 - the earlier SDK's signature

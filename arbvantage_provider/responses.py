@@ -96,6 +96,11 @@ def respond(value: object) -> Response:
     return Response("success", "", value)
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value is a dict that says nothing of how the task ended."""
+    return type(value) is dict and "status" not in value
+
+
 def is_response(value: object) -> bool:
     """Whether a value says by itself how the task ended."""
     return isinstance(value, ProviderResponse) or _is_response(value)
@@ -128,12 +133,18 @@ def encode_json(value: object, root: str) -> bytes:
         text = to_json(value, inf_nan_mode="constants", fallback=_convert)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _locate_failure(value, root) from error
+    if b"N" in text or b"I" in text or b"null" in text:
+        _refuse_traces(text, value, root)
+    return text
+
+
+def _refuse_traces(text: bytes, value: object, root: str) -> None:
+    """Look closer where the text may hold a float that is not finite."""
     if b"NaN" in text or b"Infinity" in text:
         _refuse_non_finite(decode_json(text), root, frozenset())
     # Models write a float that is not finite as null, whatever the mode says.
     if b"null" in text:
         _refuse_non_finite(value, root, frozenset())
-    return text
 
 
 def decode_json(text: bytes) -> Any:

@@ -59,9 +59,9 @@ class Action:
         Raises:
             InvalidPayloadError: if one of them does not fit.
         """
-        value = self.payload.validate(payload)
         if self.account is None:
-            return value, None
+            return self.payload.validate(payload), None
+        value = self.payload.validate(payload)
         if account:
             return value, self.account.validate(account)
         if not self.account_required:

@@ -66,6 +66,7 @@ class Schema:
         fills_absent: whether an optional field that is absent is ``None`` to a
             handler that takes the whole; a ``TypedDict`` of the user says itself.
         adapter: validates and describes ``type``.
+        check: the adapter's own validator, without what it asks before each call.
     """
 
     action: str
@@ -76,6 +77,7 @@ class Schema:
     takes_anything: bool = False
     fills_absent: bool = False
     adapter: TypeAdapter[Any]
+    check: Callable[[bytes], Any]
 
     def validate(self, raw: bytes) -> Any:
         """The value that the JSON text ``raw`` holds.
@@ -89,7 +91,7 @@ class Schema:
         except DocumentError as error:
             raise self._refuse_text(error.problem) from None
         try:
-            return self.adapter.validate_json(raw)
+            return self.check(raw)
         except ValidationError as error:
             root = "" if self.role == "payload" else self.role
             violations = describe_violations(error, document, root)
@@ -157,6 +159,7 @@ def build_schema(
         is_mapping=is_typeddict(type_),
         fills_absent=fills_absent,
         adapter=adapter,
+        check=adapter.validator.validate_json,
     )
 
 
@@ -242,6 +245,7 @@ def any_object(action: str, role: Role, declared: Any = None) -> Schema:
     """
     place = Place(action=action, path=role, name=f"{camel(action)}{role.title()}")
     type_ = dict[str, Any] if declared is None else compile_type(declared, place)
+    adapter: TypeAdapter[Any] = TypeAdapter(type_, config=STRICT)
     return Schema(
         action=action,
         role=role,
@@ -249,5 +253,6 @@ def any_object(action: str, role: Role, declared: Any = None) -> Schema:
         fields={},
         is_mapping=True,
         takes_anything=declared is None,
-        adapter=TypeAdapter(type_, config=STRICT),
+        adapter=adapter,
+        check=adapter.validator.validate_json,
     )

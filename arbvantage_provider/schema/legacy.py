@@ -36,7 +36,7 @@ from typing import (
 )
 
 import typing_extensions
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
@@ -118,7 +118,7 @@ def make_typed_dict(name: str, fields: dict[str, Any], extra: Extra = "ignore") 
     """A ``TypedDict`` that validates JSON strictly."""
     make: Any = TypedDict  # type checkers know its call with literals only
     made = make(name, fields)
-    made.__pydantic_config__ = ConfigDict(**STRICT, extra=extra)
+    made.__pydantic_config__ = {**STRICT, "extra": extra}
     return made
 
 

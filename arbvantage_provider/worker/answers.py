@@ -50,14 +50,28 @@ class Format:
     profile: Profile
     unified: bool
 
+    def succeed(self, data: object, action: str) -> Answer:
+        """The answer for plain data, which is what most handlers return.
+
+        Raises:
+            NotJSONError: if it cannot be written.
+        """
+        text = encode_json(data, "data")
+        if self.unified:
+            text = self._wrap(text, action)
+        return Answer("success", b'{"status":"success","message":"","data":%b}' % text)
+
     def encode(self, response: Response, action: str) -> Answer:
         """The answer for a response.
 
         Raises:
             NotJSONError: if the data cannot be written.
         """
-        data = b"null" if response.data is None else encode_json(response.data, "data")
-        return _write(response, self._wrap(data, action) if self.unified else data)
+        status, message, value = response
+        data = b"null" if value is None else encode_json(value, "data")
+        if self.unified:
+            data = self._wrap(data, action)
+        return _write(status, message, data)
 
     def describe(self, response: Response, action: str) -> dict[str, Any]:
         """The response as a dict, as the hub will read it.
@@ -80,7 +94,8 @@ class Format:
             raise TypeError(f"expected a response, and got a value of type {kind!r}")
         response = respond(value)
         if self.unified and isinstance(value, Mapping) and _is_wrapped(response.data):
-            return _write(response, encode_json(response.data, "data"))
+            data = encode_json(response.data, "data")
+            return _write(response.status, response.message, data)
         return self.encode(response, action)
 
     def _wrap(self, data: bytes, action: str) -> bytes:
@@ -107,10 +122,9 @@ def _is_wrapped(data: object) -> bool:
     return isinstance(data, Mapping) and data.keys() >= _WRAPPING
 
 
-def _write(response: Response, data: bytes) -> Answer:
-    message = to_json(_as_unicode(response.message)) if response.message else b'""'
-    head = _HEADS[response.status]
-    return Answer(response.status, head + message + b',"data":' + data + b"}")
+def _write(status: str, message: str, data: bytes) -> Answer:
+    text = to_json(_as_unicode(message)) if message else b'""'
+    return Answer(status, b'%b%b,"data":%b}' % (_HEADS[status], text, data))
 
 
 def _as_unicode(text: str) -> str:

@@ -8,6 +8,7 @@ respond, encode). Whatever happens in them, the task gets an answer.
 import asyncio
 import inspect
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any, TypeAlias
 
 from arbvantage_provider.actions import Action, Actions
@@ -22,7 +23,7 @@ from arbvantage_provider.exceptions import (
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.logs import bind_task
 from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
-from arbvantage_provider.responses import NotJSONError, Response, respond
+from arbvantage_provider.responses import NotJSONError, Response, is_plain, respond
 from arbvantage_provider.worker.answers import Answer, Format
 from arbvantage_provider.worker.failures import describe_failure
 
@@ -43,7 +44,6 @@ class Call:
         action: its action.
         payload: the payload, as its schema gives it.
         account: the account, as its schema gives it, or ``None``.
-        profile: what the handler may know of the provider.
         timeout: seconds that the handler has.
         deadline: when they are over, on the provider's clock; 0 before ``begin``.
         cancelled: whether nobody waits for the result any more.
@@ -56,7 +56,6 @@ class Call:
         "cancelled",
         "deadline",
         "payload",
-        "profile",
         "task",
         "timeout",
     )
@@ -68,10 +67,14 @@ class Call:
         self.task = task
         self.action = action
         self.payload, self.account = values
-        self.profile = dispatcher.profile
         self.timeout = action.timeout or dispatcher.timeout
         self.deadline = 0.0
         self.cancelled = False
+
+    @property
+    def profile(self) -> Profile:
+        """What the handler may know of the provider."""
+        return self._dispatcher.profile
 
     @property
     def context(self) -> TaskContext:
@@ -141,10 +144,6 @@ class Dispatcher:
         """Start the deadline."""
         call.deadline = self.monotonic() + call.timeout
 
-    def remaining(self, call: Call) -> float:
-        """Seconds until the deadline; none are left at 0 and below."""
-        return call.deadline - self.monotonic()
-
     def run(self, call: Call) -> Answer:
         """Call a sync handler on this thread.
 
@@ -154,10 +153,10 @@ class Dispatcher:
         try:
             value = call.action.invoke(call)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
-            if self.remaining(call) > 0:
+            if self.monotonic() < call.deadline:
                 return self.fail(call.task, error)
         else:
-            if self.remaining(call) > 0:
+            if self.monotonic() < call.deadline:
                 return self._finish(call, value)
         return self.time_out(call)
 
@@ -206,11 +205,13 @@ class Dispatcher:
         self.logger_of(task).warning(event, reason=error.message)
         return self._encode(task, describe_failure(error))
 
-    def _finish(self, call: Call, value: object) -> Answer:
+    def _finish(self, call: Call, value: Any) -> Answer:
         """What a handler returned, as an answer."""
         task, errors = call.task, None
-        _close(value)
         try:
+            if is_plain(value) and call.action.result is None:
+                return self._format.succeed(value, task.action)
+            _close(value)
             response = respond(value)
             if call.action.result is not None:
                 response = keep_promise(call.action.result, response)
@@ -267,7 +268,7 @@ class Dispatcher:
 
 def _close(value: object) -> None:
     """A coroutine that nobody will await must not be complained of later."""
-    if inspect.iscoroutine(value):
+    if isinstance(value, CoroutineType):
         value.close()
 
 
