@@ -69,10 +69,10 @@ def tests(session: nox.Session, dependencies: str) -> None:
     """Run the tests: locked, newest and lowest dependencies; arguments go to pytest."""
     marks = ["-m", "not install"]  # would show the same in every cell, slowly
     if dependencies == "locked":
-        session.install("-c", LOCK, "-e", ".", "--group", "tests")
+        session.install("-c", LOCK, "-e", ".", "--group", "tests", "--group", "formats")
         marks = []
     elif dependencies == "newest":
-        session.install("-e", ".", "--group", "tests")
+        session.install("-e", ".", "--group", "tests", "--group", "formats")
     else:
         session.install("--resolution", "lowest-direct", "-e", ".")
         session.install("--group", "tests")
@@ -102,6 +102,15 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     # Its version is the lock's: no need to ask for a newer one.
     session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time a dispatch against pydantic's floor and the neighbours; print tables."""
+    session.install("-c", LOCK, "-e", ".")
+    session.install("--group", "bench")
+    session.run("python", "tests/bench/dispatch.py", *session.posargs)
+    session.run("python", "tests/bench/registration.py")
 
 
 @nox.session

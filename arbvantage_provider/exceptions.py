@@ -136,9 +136,9 @@ class ActionNotFoundError(ActionError, LookupError):
     """
 
     def __init__(self, action: str, actions: Iterable[str] = ()) -> None:
-        self.action = _shorten(action)
-        self.actions = sorted(actions)
-        self.nearest = nearest_name(self.action, self.actions)
+        self.action: str = _shorten(action)
+        self.actions: list[str] = sorted(actions)
+        self.nearest: str | None = nearest_name(self.action, self.actions)
         hint = f"; did you mean {self.nearest!r}?" if self.nearest else ""
         super().__init__(
             f"no action {self.action!r}{hint}",
@@ -154,7 +154,7 @@ class InvalidPayloadError(ActionError, ValueError):
     """
 
     def __init__(self, message: str, errors: Sequence[Violation] = ()) -> None:
-        self.errors = list(errors)
+        self.errors: list[Violation] = list(errors)
         super().__init__(message, {"errors": self.errors})
 
 
@@ -195,8 +195,8 @@ class RateLimitedError(ActionError):
         if not 0 <= wait_time < float("inf"):
             problem = f"wait_time is {wait_time!r}; give finite seconds, at least 0"
             raise ValueError(problem)
-        self.wait_time = float(wait_time)
-        self.is_worded = bool(message)
+        self.wait_time: float = float(wait_time)
+        self.is_worded: bool = bool(message)
         super().__init__(
             message or f"limit reached; try again in {self.wait_time:.3g} s",
             {"wait_time": self.wait_time},

@@ -103,8 +103,8 @@ class Provider:
             log_level=log_level,
             log_file=log_file,
         )
-        self.actions = Actions()
-        self.rate_limit_monitor = check_monitor(rate_limit_monitor)
+        self.actions: Actions = Actions()
+        self.rate_limit_monitor: RateLimitMonitor = check_monitor(rate_limit_monitor)
         self._clock: Clock = SystemClock()
         self._redactor = Redactor(self.settings.token)
         self.logger: Any = self._make_logger()

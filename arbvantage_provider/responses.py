@@ -12,7 +12,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, Literal, NamedTuple, TypeGuard, cast, get_args
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NamedTuple,
+    TypeGuard,
+    cast,
+    get_args,
+)
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -41,7 +50,9 @@ class ProviderResponse(BaseModel):
         pydantic.ValidationError: if the status is none of the four.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, hide_input_in_errors=True
+    )
 
     status: Status
     message: str = ""

@@ -6,7 +6,7 @@ This is the only module that reads the environment. Times are seconds.
 import datetime as dt
 import zoneinfo
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -70,7 +70,7 @@ class ProviderSettings(BaseModel):
         log_file: a file that log lines go to as JSON, instead of stderr.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
     )
 

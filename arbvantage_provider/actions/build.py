@@ -45,7 +45,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     The arguments are those of ``Actions.register``; ``takes`` is the model that the
     first parameter must be, whatever its name.
     """
-    _check_options(name, timeout, rate_limit_monitor)
+    _check_options(name, timeout=timeout, monitor=rate_limit_monitor, extra=extra)
     if description is not None and not isinstance(description, str):
         raise RegistrationError(name, f"description is {description!r}; give a text")
     signature = read_signature(name, handler)
@@ -81,11 +81,13 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     )
 
 
-def _check_options(name: Any, timeout: Any, monitor: Any) -> None:
+def _check_options(name: Any, *, timeout: Any, monitor: Any, extra: Any) -> None:
     if not isinstance(name, str) or not name:
         raise RegistrationError(
             str(name), "give the action a name that is no empty text"
         )
+    if extra not in get_args(Extra):
+        raise RegistrationError(name, f"extra is {extra!r}; give 'ignore' or 'forbid'")
     if name == "<lambda>":
         raise RegistrationError(name, 'a lambda has no name; write register("name")')
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
@@ -101,6 +103,9 @@ def _check_options(name: Any, timeout: Any, monitor: Any) -> None:
 
 def _fix_first(name: str, signature: Signature, takes: Any) -> Signature:
     """The signature whose first parameter is ``takes``, whatever it is called."""
+    if not inspect.isclass(takes):
+        problem = f"{takes!r} is no class; write handles(Model), or register(…)"
+        raise HandlerSignatureError(name, "", problem)
     if not signature.parameters:
         problem = f"it takes no parameter; the first one must be {takes.__name__}"
         raise HandlerSignatureError(name, "", problem)

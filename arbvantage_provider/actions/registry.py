@@ -1,6 +1,7 @@
 """The registry: where handlers become actions, and tasks find them."""
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -53,8 +54,8 @@ class Actions:
             rate_limit_monitor: a limit of this action alone.
             timeout: seconds that the handler has; the provider's
                 ``execution_timeout`` if left out.
-            extra: ``"forbid"`` refuses keys that the schema does not know. A model,
-                a dataclass or a ``TypedDict`` of yours decides for itself.
+            extra: ``"forbid"`` refuses keys that a dict schema, or the signature,
+                does not know. A model of yours decides for itself.
 
         Raises:
             DuplicateActionError: if the name is taken.
@@ -108,6 +109,7 @@ class Actions:
         Raises:
             RegistrationError: as ``register`` does.
         """
+        _refuse_handler(payload)
 
         def decorate(
             handler: Callable[Concatenate[Payload, P], R],
@@ -187,6 +189,13 @@ def _refuse_bare(name: object) -> None:
     if callable(name):
         problem = "write @actions.register() with parentheses"
         raise RegistrationError(getattr(name, "__name__", ""), problem)
+
+
+def _refuse_handler(payload: object) -> None:
+    """``@actions.handles`` without a model calls it with the handler."""
+    if inspect.isroutine(payload):
+        problem = "write @actions.handles(Model), with the payload's model"
+        raise RegistrationError(getattr(payload, "__name__", ""), problem)
 
 
 def _choose_name(handler: Any, name: str | None) -> str:

@@ -44,9 +44,9 @@ class MisfitError(ValueError):
         violations: the places, and never a value.
     """
 
-    def __init__(self, violations: list[Violation]) -> None:
+    def __init__(self, violations: list[Violation], count: int) -> None:
         first = violations[0]
-        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        more = f" (and {count - 1} more)" if count > 1 else ""
         super().__init__(f"{first['path']}: {first['message']}{more}")
         self.violations = violations
 
@@ -64,7 +64,8 @@ def keep_promise(result: TypeAdapter[Any], response: Response) -> Response:
     try:
         return response._replace(data=result.validate_python(response.data))
     except ValidationError as error:
-        raise MisfitError(describe_violations(error, response.data, "data")) from None
+        violations = describe_violations(error, response.data, "data")
+        raise MisfitError(violations, error.error_count()) from None
 
 
 def _drop_response(annotation: Any) -> Any:

@@ -10,7 +10,7 @@ import click
 
 __all__ = ["main"]
 
-_MAIN = """Run a provider, try one of its actions, or list them.
+_MAIN = """Run a provider, try its actions, list them, export them, or type them.
 
 TARGET says which provider: 'module', 'module:name', 'file.py' or 'file.py:name'.
 The name is that of a Provider, a subclass of it, or a function that returns one;
@@ -22,6 +22,8 @@ Examples:
   arbvantage run provider.py --local-hub --tasks tasks.jsonl
   arbvantage call provider.py greet name=Ann
   arbvantage actions provider.py
+  arbvantage export provider.py --format openapi
+  arbvantage codegen provider.py -o models.py
 
 Data goes to stdout, words to stderr. Exit codes: 0 done, 1 failure, 2 wrong
 usage, 3 no hub, 4 token refused.
@@ -60,6 +62,34 @@ _ACTIONS = """List the actions of TARGET with their fields.
 
 A field inside another one is written 'user.name', one inside the items of a list
 'users[].name', and the fields of the account begin with 'account.'.
+"""
+
+_EXPORT = """Print what the actions of TARGET take and give, as JSON.
+
+\b
+json-schema  one JSON Schema 2020-12 document
+openapi      OpenAPI 3.1, an operation for each action
+asyncapi     AsyncAPI 3.0, the tasks and the results of each action
+mcp          a list of tools of the Model Context Protocol
+openai       a list of tools for function calling
+
+The same actions give the same text each time.
+"""
+
+_CODEGEN = """Write the dict schemas of TARGET as typed code.
+
+Each dict becomes a model, and the handlers are shown as they read with these
+models. Actions whose schemas are models already, or their handler's signature, are
+left out.
+
+With --stubs the code is a stub for the module of the handlers: editors and type
+checkers then know what is in the dicts, and the program stays as it is. A handler
+that is defined inside a function, such as __init__, cannot be in it.
+
+\b
+Examples:
+  arbvantage codegen provider.py -o models.py
+  arbvantage codegen provider.py --stubs -o provider.pyi
 """
 
 
@@ -137,3 +167,46 @@ def _actions(*, target: str, as_json: bool) -> None:
     from arbvantage_provider.cli.actions import list_actions  # noqa: PLC0415 - on use
 
     list_actions(target, as_json=as_json)
+
+
+@main.command(
+    "export", help=_EXPORT, short_help="Print what the actions take, as JSON."
+)
+@click.argument("target")
+@click.option(
+    "--format",
+    "chosen",
+    type=click.Choice(["json-schema", "openapi", "asyncapi", "mcp", "openai"]),
+    default="json-schema",
+    show_default=True,
+    help="The format.",
+)
+@click.option(
+    "--api-version",
+    "version",
+    default="0.1.0",
+    show_default=True,
+    metavar="TEXT",
+    help="The version that openapi and asyncapi say the actions have.",
+)
+def _export(*, target: str, chosen: str, version: str) -> None:
+    """Export a provider's actions."""
+    from arbvantage_provider.cli.export import export_target  # noqa: PLC0415 - on use
+
+    export_target(target, chosen=chosen, version=version)
+
+
+@main.command(
+    "codegen", help=_CODEGEN, short_help="Write dict schemas as typed models."
+)
+@click.argument("target")
+@click.option(
+    "-o", "--output", metavar="FILE", help="The file to write; stdout if left out."
+)
+@click.option("--stubs", is_flag=True, help="Write a stub of the handlers' module.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+def _codegen(*, target: str, output: str | None, stubs: bool, force: bool) -> None:
+    """Write typed code."""
+    from arbvantage_provider.cli.codegen import write_code  # noqa: PLC0415 - on use
+
+    write_code(target, output=output, stubs=stubs, force=force)

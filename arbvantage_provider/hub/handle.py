@@ -25,8 +25,8 @@ class TaskHandle:
     def __init__(self, queue: TaskQueue, entry: Entry) -> None:
         self._queue = queue
         self._entry = entry
-        self.id = entry.task.id
-        self.action = entry.task.action
+        self.id: str = entry.task.id
+        self.action: str = entry.task.action
 
     @property
     def results(self) -> tuple[HubResult, ...]:

@@ -89,12 +89,12 @@ class TaskQueue:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.entries: dict[str, Entry] = {}
         self.submissions: list[HubResult] = []
         self.answers: list[HubResult] = []
         self.polls = 0
-        self.held = 0
+        self.held: int = 0
         self.refused = 0
         self._clock = clock
         self._ready: deque[Delivery] = deque()

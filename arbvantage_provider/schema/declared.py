@@ -30,6 +30,7 @@ from arbvantage_provider.schema.legacy import (
     camel,
     compile_dict,
     compile_type,
+    is_optional,
 )
 from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.violations import describe_violations
@@ -133,6 +134,8 @@ def compile_schema(
     place = Place(
         action=action, path=f"{role}_schema", name=f"{camel(action)}{role.title()}"
     )
+    if is_optional(declared):
+        raise place.refuse("the whole cannot be optional; write the dict itself")
     if isinstance(declared, Mapping):
         members = cast("Mapping[object, object]", declared)
         made = compile_dict(members, replace(place, extra=extra), top=True)

@@ -8,16 +8,14 @@ is an ISO 8601 date-time or date, and never a number in quotes.
 import datetime as dt
 import decimal
 import enum
-import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import (
     Annotated,
     Any,
     Final,
     Literal,
-    LiteralString,
     cast,
     get_args,
     get_origin,
@@ -29,13 +27,14 @@ from pydantic import (
     FutureDate,
     FutureDatetime,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     NaiveDatetime,
     PastDate,
     PastDatetime,
 )
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import (
     CoreSchema,
-    PydanticCustomError,
     PydanticKnownError,
     core_schema,
 )
@@ -52,15 +51,44 @@ class _Before:
     """
 
     prepare: Callable[[Any], Any]
-    strict: bool
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         inner = handler(source)
-        if not self.strict and "type" in inner:
-            inner = cast("CoreSchema", {**inner, "strict": False})
         return core_schema.no_info_before_validator_function(self.prepare, inner)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """Wants a text of an ISO 8601 form before pydantic reads it, in one C call.
+
+    In strict mode pydantic takes no date for a datetime, and in any mode it takes a
+    number in quotes. What it says of a text that does not match is worded again by
+    ``FORMS``.
+    """
+
+    pattern: str
+    kind: str
+    example: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        text = core_schema.str_schema(pattern=self.pattern, strict=True)
+        inner = handler(source)
+        if "type" in inner:
+            inner = cast("CoreSchema", {**inner, "strict": False})
+        return core_schema.chain_schema([text, inner])
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        steps = cast("core_schema.ChainSchema", schema)["steps"]
+        return handler(steps[-1])
+
+
+_Marker = _Before | _Text
 
 
 def _take_integral(value: object) -> object:
@@ -68,20 +96,6 @@ def _take_integral(value: object) -> object:
     if type(value) is float and value.is_integer():
         return int(value)
     return value
-
-
-def _require(
-    pattern: str, name: LiteralString, example: LiteralString
-) -> Callable[[Any], Any]:
-    """A check that a value is text of an ISO 8601 form."""
-    match = re.compile(pattern, re.ASCII).match
-
-    def check(value: object) -> object:
-        if not isinstance(value, str) or not match(value):
-            raise PydanticCustomError(f"{name}_type", f"Input should be {example}")
-        return value
-
-    return check
 
 
 def _require_member(
@@ -100,38 +114,34 @@ def _require_member(
     return check
 
 
-_DATE = r"\d{4}-\d{2}-\d{2}"
-_TIME = r"\d{2}:\d{2}"
-_MARKERS: Final[dict[Any, _Before]] = {
-    int: _Before(_take_integral, strict=True),
-    dt.datetime: _Before(
-        _require(
-            rf"{_DATE}([Tt ]{_TIME}|\Z)",
-            "datetime",
-            "an ISO 8601 date-time or date, such as 2026-01-31T09:30:00Z",
-        ),
-        strict=False,
+_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = "[0-9]{2}:[0-9]{2}"
+_HEX = "[0-9A-Fa-f]"
+_MARKERS: Final[dict[Any, _Marker]] = {
+    int: _Before(_take_integral),
+    dt.datetime: _Text(
+        f"{_DATE}([Tt ]{_TIME}|$)",
+        "datetime_type",
+        "an ISO 8601 date-time or date, such as 2026-01-31T09:30:00Z",
     ),
-    dt.date: _Before(
-        _require(rf"{_DATE}\Z", "date", "an ISO 8601 date, such as 2026-01-31"),
-        strict=False,
+    dt.date: _Text(f"{_DATE}$", "date_type", "an ISO 8601 date, such as 2026-01-31"),
+    dt.time: _Text(f"^{_TIME}", "time_type", "an ISO 8601 time, such as 09:30:00"),
+    dt.timedelta: _Text(
+        "^[+-]?P", "time_delta_type", "an ISO 8601 duration, such as PT1H30M"
     ),
-    dt.time: _Before(
-        _require(_TIME, "time", "an ISO 8601 time, such as 09:30:00"), strict=False
-    ),
-    dt.timedelta: _Before(
-        _require(r"[+-]?P", "time_delta", "an ISO 8601 duration, such as PT1H30M"),
-        strict=False,
-    ),
-    uuid.UUID: _Before(
-        _require(
-            r"[\dA-Fa-f]{8}-([\dA-Fa-f]{4}-){3}[\dA-Fa-f]{12}\Z",
-            "uuid",
-            "a UUID, such as 6f9619ff-8b86-d011-b42d-00c04fc964ff",
-        ),
-        strict=False,
+    uuid.UUID: _Text(
+        f"^{_HEX}{{8}}-({_HEX}{{4}}-){{3}}{_HEX}{{12}}$",
+        "uuid_type",
+        "a UUID, such as 6f9619ff-8b86-d011-b42d-00c04fc964ff",
     ),
 }
+FORMS: Final[Mapping[str, tuple[str, str]]] = {
+    marker.pattern: (marker.kind, f"Input should be {marker.example}")
+    for marker in _MARKERS.values()
+    if isinstance(marker, _Text)
+}
+"""The kind of error and the message for each pattern of a text."""
+
 _ALSO_DATETIMES = (AwareDatetime, NaiveDatetime, PastDatetime, FutureDatetime)
 _MARKERS.update(dict.fromkeys(_ALSO_DATETIMES, _MARKERS[dt.datetime]))
 _MARKERS.update(dict.fromkeys((PastDate, FutureDate), _MARKERS[dt.date]))
@@ -150,15 +160,13 @@ def compile_leaf(leaf: Any, metadata: tuple[Any, ...] = ()) -> Any:
     return Annotated[(leaf, *parts)] if parts else leaf
 
 
-def _find_marker(leaf: Any) -> _Before | None:
+def _find_marker(leaf: Any) -> _Marker | None:
     if get_origin(leaf) is Literal:
-        return _Before(
-            _require_member("literal_error", list(get_args(leaf))), strict=True
-        )
+        return _Before(_require_member("literal_error", list(get_args(leaf))))
     if not isinstance(leaf, type):
         return None
     if issubclass(leaf, enum.Enum) and not _finds_others(leaf):
-        return _Before(_require_member("enum", list(leaf)), strict=True)
+        return _Before(_require_member("enum", list(leaf)))
     return _MARKERS.get(leaf)
 
 

@@ -138,6 +138,11 @@ def optional(declared: Any) -> Any:
     return _OptionalType(declared)
 
 
+def is_optional(declared: object) -> bool:
+    """Whether ``optional`` made it."""
+    return isinstance(declared, _OptionalType)
+
+
 def compile_type(declared: Any, place: Place) -> Any:
     """Any row of the grammar, as a type that pydantic understands."""
     if isinstance(declared, _OptionalType):

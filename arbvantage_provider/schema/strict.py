@@ -14,8 +14,15 @@ from typing import (
     get_origin,
 )
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import override
 
@@ -34,7 +41,7 @@ class StrictModel(BaseModel):
     The models that a field refers to keep their own configuration.
     """
 
-    model_config: ClassVar[ConfigDict] = STRICT
+    model_config: ClassVar[ConfigDict] = {**STRICT, "extra": "ignore"}
 
     @classmethod
     @override
@@ -62,6 +69,9 @@ class _InJSON:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         checked = self.check.__get_pydantic_core_schema__(source, handler)
+        if checked["type"] != "function-before":
+            return core_schema.json_or_python_schema(checked, handler(source))
+        # pydantic sees through a function, so a JSON Schema keeps its form.
         prepare = checked["function"]["function"]
 
         def prepare_json(value: object, info: ValidationInfo) -> object:
@@ -70,6 +80,14 @@ class _InJSON:
         return core_schema.with_info_before_validator_function(
             prepare_json, checked["schema"]
         )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        plain = (
+            schema["python_schema"] if schema["type"] == "json-or-python" else schema
+        )
+        return handler(plain)
 
 
 def _tighten_field(field: FieldInfo) -> FieldInfo:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticKnownError
 from pydantic_core.core_schema import ErrorType
 
 from arbvantage_provider.exceptions import Violation
+from arbvantage_provider.schema.leaves import FORMS
 
 MOST: Final = 100
 """A payload with more errors than this has only the first of them listed."""
@@ -34,14 +35,20 @@ def describe_violations(
     found = error.errors(include_url=False, include_input=True)[:MOST]
     authored = not all(map(_is_pydantics, found))
     others = frozenset(_leaf_texts(document)) if authored else frozenset[str]()
-    return [
-        Violation(
-            path=format_path(_resolve(detail["loc"], document, detail["type"]), root),
-            type=detail["type"],
-            message=_word_message(detail, others),
-        )
-        for detail in found
-    ]
+    return [_describe(detail, document, root=root, others=others) for detail in found]
+
+
+def _describe(
+    detail: ErrorDetails, document: object, *, root: str, others: frozenset[str]
+) -> Violation:
+    steps = _resolve(detail["loc"], document, detail["type"])
+    pattern = str(detail.get("ctx", {}).get("pattern"))
+    kind, message = FORMS.get(pattern, (detail["type"], ""))
+    return Violation(
+        path=format_path(steps, root),
+        type=kind,
+        message=message or _word_message(detail, others),
+    )
 
 
 def format_path(steps: Sequence[int | str], root: str = "") -> str:

@@ -1,5 +1,7 @@
 """Descriptions of actions and fields from a handler's docstring."""
 
+# pyright: basic
+
 from typing import Annotated, Any
 
 import pytest

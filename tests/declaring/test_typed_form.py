@@ -1,12 +1,21 @@
 """``handles``: the first parameter is the payload's model."""
 
+# pyright: basic
+
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from arbvantage_provider import HandlerSignatureError, Provider, TaskContext
+from arbvantage_provider import (
+    HandlerSignatureError,
+    Provider,
+    RegistrationError,
+    SchemaError,
+    TaskContext,
+    optional,
+)
 
 
 class Order(BaseModel):
@@ -61,3 +70,28 @@ def test_a_handler_without_parameters_is_refused(provider: Provider) -> None:
     handles: Any = provider.actions.handles(Order, name="place")
     with pytest.raises(HandlerSignatureError, match="the first one must be Order"):
         handles(lambda: None)
+
+
+def test_handles_without_a_model_says_what_to_write(provider: Provider) -> None:
+    handles: Any = provider.actions.handles
+
+    def place(order: Order) -> None:
+        """Takes an order."""
+
+    with pytest.raises(RegistrationError, match=r"handles\(Model\)"):
+        handles(place)
+    with pytest.raises(RegistrationError, match="is no class"):
+        handles({"a": str})(place)
+    assert len(provider.actions) == 0
+
+
+@pytest.mark.parametrize("extra", ["allow", "bad", None])
+def test_extra_is_one_of_two_words(provider: Provider, extra: Any) -> None:
+    with pytest.raises(RegistrationError, match="give 'ignore' or 'forbid'"):
+        provider.actions.register("asked", extra=extra)(lambda: None)
+
+
+def test_the_whole_payload_is_not_optional(provider: Provider) -> None:
+    schema = optional({"a": str})
+    with pytest.raises(SchemaError, match="write the dict itself"):
+        provider.actions.register("asked", payload_schema=schema)(lambda: None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, field_validator
 
 from arbvantage_provider import (
     ActionError,
@@ -65,6 +66,8 @@ def answers_in_process() -> Iterator[dict[str, Any]]:
     sold_out = ActionError("sold out", {"left": 0})
     yield order_of(raise_(sold_out)).process_task("order", {})
     yield order_of(raise_(RateLimitedError(30))).process_task("order", {})
+    worded = RateLimitedError(30, "quota used up")
+    yield order_of(raise_(worded)).process_task("order", {})
     yield order_of(raise_(KeyError("tea"))).process_task("order", {})
     yield order_of(never).process_task("order", {})
 
@@ -81,12 +84,47 @@ def test_the_message_of_a_limit_is_as_shown(messages: list[str]) -> None:
     with LocalHub() as hub, running(shop, hub):
         hub.submit("order").result()
         message = hub.submit("order").result().message
-    assert re.sub(r"[\d.]+ s", "2 s", message) == messages[9]
+    assert re.sub(r"[\d.]+ s", "2 s", message) == messages[10]
 
 
-def test_the_message_of_a_bad_result_is_as_shown(messages: list[str]) -> None:
-    shop = order_of(lambda: {"price": float("nan")})
-    assert shop.process_task("order", {})["message"] == messages[10]
+class Ordered(BaseModel):
+    count: int
+
+    @field_validator("count")
+    @classmethod
+    def refuse_none(cls, count: int) -> int:
+        """Fail in a way that pydantic does not know."""
+        if not count:
+            raise KeyError(count)
+        return count
+
+
+def promise(result: object) -> Callable[[], Any]:
+    def handler() -> Any:
+        return result
+
+    handler.__annotations__["return"] = Ordered
+    return handler
+
+
+def test_the_messages_of_bad_results_are_as_shown(messages: list[str]) -> None:
+    bad: list[Callable[[], Any]] = [
+        promise({}),
+        lambda: {"price": float("nan")},
+        promise({"count": 0}),
+    ]
+    found = [order_of(handler).process_task("order", {}) for handler in bad]
+    assert messages[11:14] == [answer["message"] for answer in found]
+    assert list(found[0]["data"]) == ["errors"]
+
+
+def test_the_message_of_a_result_that_is_too_large_is_as_shown(
+    messages: list[str],
+) -> None:
+    shop = order_of(lambda: "x" * 90_000)
+    with LocalHub(max_message_bytes=50_000) as hub, running(shop, hub):
+        message = hub.submit("order").result().message
+    assert re.sub(r"\(.*\)", "(…)", message) == messages[14]
 
 
 def test_the_message_of_an_interruption_is_as_shown(messages: list[str]) -> None:
@@ -97,11 +135,11 @@ def test_the_message_of_an_interruption_is_as_shown(messages: list[str]) -> None
             handle = hub.submit("order")
             hub.wait_until(lambda: handle.handed_out == 1)
             hub.wait_until(lambda: shop.snapshot().slots_taken == 1)
-        assert handle.result().message == messages[11]
+        assert handle.result().message == messages[15]
 
 
 def test_the_table_has_no_other_lines(messages: list[str]) -> None:
-    assert len(messages) == 12
+    assert len(messages) == 16
 
 
 def test_the_tree_is_that_of_the_exceptions() -> None:

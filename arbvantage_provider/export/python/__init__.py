@@ -1,0 +1,1 @@
+"""Types and values as Python source: how they are spelled, named and laid out."""

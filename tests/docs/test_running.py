@@ -1,0 +1,98 @@
+"""The tables of docs/running.md are what a provider counts and logs."""
+
+import asyncio
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from arbvantage_provider import ActionError, Provider
+from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
+from arbvantage_provider.testing import LocalHub, running
+
+ReadTable = Callable[[str, str], list[list[str]]]
+
+
+class Shop(Provider):
+    """A shop whose hook gives no response."""
+
+    @override
+    def handle_task_exception(
+        self, e: BaseException, action: str, payload: Any, account: Any
+    ) -> None:
+        return None
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """It logs to a file of its own."""
+    log = str(tmp_path / "log")
+    shop = Shop("shop", log_file=log, execution_timeout=10, shutdown_timeout=0.5)
+    limit = TimeBasedRateLimitMonitor(min_delay=60)
+    register = shop.actions.register
+
+    @register()
+    def order(**kwargs: Any) -> Any:
+        wanted = kwargs["payload"].get("item")
+        if wanted == "milk":
+            raise ActionError("sold out")
+        return {"tea": "x" * 90_000, "nan": float("nan")}[wanted]
+
+    @register(rate_limit_monitor=limit, timeout=0.5)
+    def pay() -> None:
+        """Pay."""
+
+    @register(timeout=0.1)
+    @register("forever", timeout=60)
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    return shop
+
+
+def read_log(file: Path) -> set[tuple[str, str]]:
+    """The lines about tasks, each with its level."""
+    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return {
+        (re.sub(r"(?<=^the result of 'order' ).*", "…", line["event"]), line["level"])
+        for line in lines
+        if "action" in line
+    }
+
+
+def test_the_lines_about_tasks_are_those_that_are_logged(
+    shop: Shop, tmp_path: Path, read_table: ReadTable
+) -> None:
+    for item in ("milk", "salt", "nan"):
+        shop.process_task("order", {"item": item})
+    shop.process_task("wait", {})
+    shop.process_task("no_such", {})
+    with LocalHub(max_message_bytes=50_000) as hub:
+        with running(shop, hub):
+            hub.submit("pay").result()
+            hub.submit("pay").result()
+            hub.submit("order", {"item": "tea"}).result()
+            hub.fail_submits("UNAVAILABLE")
+            hub.submit("pay").result()
+            hub.fail_submits("INVALID_ARGUMENT")
+            hub.submit("pay")
+            hub.wait_until(lambda: shop.snapshot().tasks_refused == 1)
+            waiting = hub.submit("forever")
+            hub.wait_until(lambda: waiting.handed_out == 1)
+            hub.wait_until(lambda: shop.snapshot().slots_taken == 1)
+        waiting.result()
+
+    rows = read_table("running.md", "## Logging")
+    shown = {(row[0].strip("`"), row[1].strip("`")) for row in rows}
+    assert read_log(tmp_path / "log") == shown
+
+
+def test_the_figures_are_those_of_a_snapshot(shop: Shop, read_table: ReadTable) -> None:
+    rows = read_table("running.md", "## Looking inside")
+    shown = [name for row in rows for name in re.findall(r"`(\w+)`", row[0])]
+    assert shown == [field.name for field in dataclasses.fields(shop.snapshot())]
