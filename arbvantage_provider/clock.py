@@ -32,8 +32,9 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
-    monotonic = staticmethod(time.monotonic)
-    """Seconds of the machine's monotonic clock."""
+    def monotonic(self) -> float:
+        """Seconds of ``time.monotonic``."""
+        return time.monotonic()
 
     def now(self, timezone: dt.tzinfo) -> dt.datetime:
         """The machine's date and time in ``timezone``."""

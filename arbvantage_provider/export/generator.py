@@ -8,7 +8,11 @@ JSON Schema has no words for is listed in ``docs/exports.md``.
 import re
 from typing import Any, Final, cast
 
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import (
+    GenerateJsonSchema,
+    JsonSchemaValue,
+    JsonSchemaWarningKind,
+)
 from pydantic_core import PydanticSerializationError, core_schema
 from typing_extensions import override
 
@@ -34,7 +38,7 @@ _STEP = re.compile(r"([\][,])")
 class Generator(GenerateJsonSchema):
     """Describes payloads and accounts as they come in, results as they go out."""
 
-    ignored_warning_kinds = {  # noqa: RUF012 - it is the parent's, and no ClassVar there
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {  # noqa: RUF012 - it is the parent's, and no ClassVar there
         "skipped-choice",
         "non-serializable-default",
         "skipped-discriminator",

@@ -78,7 +78,7 @@ class HubServer:
         self._server = grpc.server(threads, options=options)
         _register(Handlers(desk, switches), self._server)
         try:
-            self.port = self._server.add_insecure_port(f"{HOST}:{port}")
+            self.port: int = self._server.add_insecure_port(f"{HOST}:{port}")
         except RuntimeError:
             problem = f"cannot listen on {HOST}:{port}; give port=0 for a free port"
             raise OSError(problem) from None

@@ -54,8 +54,8 @@ class Bucket:
     def __init__(
         self, interval: float, burst: int = 1, thresholds: Sequence[float] = ()
     ) -> None:
-        self.limit = burst
-        self.due = -math.inf
+        self.limit: int = burst
+        self.due: float = -math.inf
         self._interval = interval
         self._tolerance = (burst - 1) * interval
         # At ``now``, burst - 1 + (due - now) / interval permits are in use.
@@ -89,8 +89,8 @@ class Window:
     def __init__(
         self, limit: int, seconds: float, thresholds: Sequence[float] = ()
     ) -> None:
-        self.limit = limit
-        self.due = -math.inf
+        self.limit: int = limit
+        self.due: float = -math.inf
         self._seconds = seconds
         # The oldest falls out when a new one comes, so nothing is ever swept.
         self._times: deque[float] = deque(maxlen=limit)

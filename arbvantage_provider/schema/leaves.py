@@ -146,7 +146,7 @@ _ALSO_DATETIMES = (AwareDatetime, NaiveDatetime, PastDatetime, FutureDatetime)
 _MARKERS.update(dict.fromkeys(_ALSO_DATETIMES, _MARKERS[dt.datetime]))
 _MARKERS.update(dict.fromkeys((PastDate, FutureDate), _MARKERS[dt.date]))
 
-PLAIN: Final = frozenset(
+PLAIN: Final[frozenset[Any]] = frozenset(
     {*_MARKERS, str, float, bool, bytes, decimal.Decimal, uuid.UUID}
     | {list, dict, tuple, set, frozenset}
 )

@@ -41,6 +41,7 @@ class StrictModel(BaseModel):
     The models that a field refers to keep their own configuration.
     """
 
+    __pydantic_fields__: ClassVar[dict[str, FieldInfo]]
     model_config: ClassVar[ConfigDict] = {**STRICT, "extra": "ignore"}
 
     @classmethod

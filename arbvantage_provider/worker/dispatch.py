@@ -64,12 +64,14 @@ class Call:
         self, dispatcher: "Dispatcher", task: Task, action: Action, values: Values
     ) -> None:
         self._dispatcher = dispatcher
-        self.task = task
-        self.action = action
+        self.task: Task = task
+        self.action: Action = action
+        self.payload: Any
+        self.account: Any
         self.payload, self.account = values
-        self.timeout = action.timeout or dispatcher.timeout
-        self.deadline = 0.0
-        self.cancelled = False
+        self.timeout: float = action.timeout or dispatcher.timeout
+        self.deadline: float = 0.0
+        self.cancelled: bool = False
 
     @property
     def profile(self) -> Profile:
@@ -120,7 +122,7 @@ class Dispatcher:
     ) -> None:
         self.profile = profile
         self.timeout = timeout
-        self.monotonic = clock.monotonic
+        self.monotonic: Callable[[], float] = clock.monotonic
         self._actions = actions
         self._format = formatter
         self._redactor = redactor

@@ -29,7 +29,7 @@ class Figures:
         self.state: State = "new"
         self.taken = self.answered = self.refused = self.oversized = 0
         self.stuck = self.submitting = 0
-        self.rate_limit = 0.0
+        self.rate_limit: float = 0.0
         self._clock = clock
         self._slots = slots
         self._logger = logger

@@ -86,7 +86,7 @@ def test_the_code_passes_mypy_strict(
     (folder / "mypy.ini").write_text(f"{settings}plugins = {plugin}\n")
     (folder / "uses.py").write_text(USES)
     # It is there the next time, too: most of the time goes to reading pydantic.
-    cache = pytestconfig.rootpath / ".mypy_cache" / f"codegen {plugin}"
+    cache = pytestconfig.rootpath / ".mypy_cache" / f"codegen{plugin}"
     words = ["--config-file", "mypy.ini", "--cache-dir", str(cache)]
     found, problem, code = mypy.api.run([*words, *written, "uses.py"])
     assert (code, problem) == (0, ""), found

@@ -126,6 +126,35 @@ def test_the_handlers_are_shown_with_the_models(generate: Generate) -> None:
     assert shown == (PROGRAMS / "handlers.models.txt").read_text()
 
 
+GROUP = """
+from functools import partial
+
+from arbvantage_provider import Actions
+
+group = Actions()
+
+
+@group.register(payload_schema={"item": {"sku": str}})
+def list(payload: dict) -> List[int]: ...
+
+
+def _count(size: int, payload: dict) -> int: ...
+
+
+provider.actions.include(group)
+provider.actions.include(group, prefix="old.")
+register("count", payload_schema={"a": int})(partial(_count, 3))
+"""
+
+
+def test_a_group_that_is_included_twice_has_its_models_once(generate: Generate) -> None:
+    code = generate("empty", GROUP)
+    assert code.count("class ListPayload(StrictModel):") == 1
+    assert "def list_2(payload: ListPayload) -> list[int]: ..." in code
+    assert "def list_3(payload: ListPayload) -> list[int]: ..." in code
+    assert "def _count(payload: CountPayload) -> int: ..." in code
+
+
 def test_what_only_signatures_need_is_imported_for_checkers_only(
     generate: Generate,
 ) -> None:

@@ -41,7 +41,7 @@ class Pair(NamedTuple):
 @dataclasses.dataclass
 class Box:
     label: str
-    open: bool = False
+    words: list[str] | None = None
 
 
 class Tag(TypedDict, total=False):
@@ -74,9 +74,9 @@ TEXTS = (
     *("urn:uuid:6f9619ff-8b86-d011-b42d-00c04fc964ff", "6f9619ff-8b86-d011-b42d"),
 )
 numbers: Values = (
-    st.integers(-(10**30), 10**30)
+    st.integers(-(10**15), 10**15)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.sampled_from([0, 1, 2, 5, -1, 1.0, 2.0, 0.5, -0.0, 1e22, 10**25])
+    | st.sampled_from([0, 1, 2, 5, -1, 1.0, 2.0, 0.5, -0.0, 1e22, 10**15])
 )
 
 
@@ -134,7 +134,7 @@ LEAVES: tuple[tuple[Any, Values], ...] = (
     (Annotated[set[int], Field(min_length=1)], st.lists(numbers)),
     (Annotated[dict[str, int], Field(max_length=1)], st.just({"a": 1, "b": 2})),
     (Pair, st.lists(plain, max_size=3) | st.fixed_dictionaries({"left": plain})),
-    (Box, st.fixed_dictionaries({"label": plain}, optional={"open": plain})),
+    (Box, st.fixed_dictionaries({"label": plain}, optional={"words": plain})),
     (Tag, st.fixed_dictionaries({}, optional={"name": plain, "a": plain})),
     (Strict, st.fixed_dictionaries({"name": plain}, optional={"nested": anything})),
 )
@@ -237,7 +237,7 @@ def declare(schema: Any) -> Provider:
 
 
 @settings(
-    max_examples=300,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -254,7 +254,7 @@ def test_a_dict_schema_says_exactly_what_fits(
 
 PROBES: tuple[Any, ...] = (
     *TEXTS,
-    *(None, True, False, 0, 1, 2, 5, -1, 1.0, 1.5, -0.0, 1e22, 10**25, "b", "aba"),
+    *(None, True, False, 0, 1, 2, 5, -1, 1.0, 1.5, -0.0, 1e22, 10**15, "b", "aba"),
     *(
         [],
         [1],
@@ -267,7 +267,11 @@ PROBES: tuple[Any, ...] = (
         [None, None, None],
     ),
     *({}, {"a": 1}, {"a": 1, "b": 2}, {"label": "a"}, {"name": "a"}, {"left": "a"}),
-    *({"label": "a", "open": 1}, {"name": 5}, {"name": "a", "nested": {"name": None}}),
+    *(
+        {"label": "a", "words": [1]},
+        {"name": 5},
+        {"name": "a", "nested": {"name": None}},
+    ),
     {"name": "a", "nested": None, "more": 1},
 )
 

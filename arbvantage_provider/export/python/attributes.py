@@ -58,11 +58,13 @@ def _list_targets(method: Function) -> Iterator[tuple[str, str, ast.expr | None]
             case _:
                 continue
         for target in targets:
-            match target:
-                case ast.Attribute(ast.Name(owner), name) if owner == this:
-                    yield name, annotation, value
-                case _:
-                    pass
+            names = [
+                each for each in ast.walk(target) if isinstance(each, ast.Attribute)
+            ]
+            for each in names:
+                owner, is_whole = each.value, each is target
+                if isinstance(owner, ast.Name) and owner.id == this:
+                    yield each.attr, annotation, value if is_whole else None
 
 
 def _infer(

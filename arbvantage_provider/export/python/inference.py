@@ -13,7 +13,9 @@ def spell_type_of(value: Any, speller: Speller) -> str:
     """The type of a value, as far as it can be imported; else ``Any``."""
     if inspect.isroutine(value):
         return speller.spell(Callable[..., Any])
-    kind = ModuleType if isinstance(value, ModuleType) else value.__class__
+    if isinstance(value, ModuleType):
+        return speller.scope.refer("types", "ModuleType")
+    kind = value.__class__
     try:
         is_hidden = (
             kind is not type(None)

@@ -47,10 +47,11 @@ def format_assignment(
     given = parse(value)
     if len(head) + len(flatten(given)) <= WIDTH:
         return head + flatten(given)
-    if _is_breakable(declared) and not _can_follow(given, indent, len(head)):
+    can_break = _is_breakable(declared)
+    if can_break and not _can_follow(given, len(head)):
         head = f"{start}{_fill_annotation(declared, indent)} = "
     used = len(head.rpartition("\n")[2])
-    return head + _fill_value(given, indent, used)
+    return head + _fill_value(given, indent, used, stays_long=not can_break)
 
 
 def format_definition(target: str, value: str, *, indent: int = 0) -> str:
@@ -189,26 +190,23 @@ def _is_breakable(node: ast.expr) -> bool:
     return len(split_union(node)) > 1 or _find_brackets(node) is not None
 
 
-def _can_follow(value: ast.expr, indent: int, used: int) -> bool:
+def _can_follow(value: ast.expr, used: int) -> bool:
     """Whether a value that is too long can begin on the line of its target."""
-    brackets = _find_brackets(value)
-    if brackets:
-        return used + len("(") <= WIDTH
-    is_whole_below = indent + STEP + len(flatten(value)) <= WIDTH
-    is_sign = isinstance(value, ast.UnaryOp)
-    return used + len("(") <= WIDTH and is_whole_below and not is_sign
+    return used + len("(") <= WIDTH and not isinstance(value, ast.UnaryOp)
 
 
-def _fill_value(value: ast.expr, indent: int, used: int) -> str:
-    """A value behind its target, or in parentheses below it."""
-    flat = flatten(value)
+def _fill_value(value: ast.expr, indent: int, used: int, *, stays_long: bool) -> str:
+    """A value behind its target, or in parentheses below it.
+
+    Where ``stays_long``, those parentheses are spared if they do not help.
+    """
+    flat, inner = flatten(value), indent + STEP
     if used + len(flat) <= WIDTH:
         return flat
-    inner = indent + STEP
     brackets = _find_brackets(value)
     if used + len("(") > WIDTH or (brackets and used + len(brackets.opening) <= WIDTH):
         return _fill_brackets(brackets, indent) if brackets else flat
-    if not brackets and inner + len(flat) > WIDTH:
+    if stays_long and not brackets and inner + len(flat) > WIDTH:
         return flat
     below = _fill(value, _Room(inner, inner, 0))
     return f"(\n{' ' * inner}{below}\n{' ' * indent})"

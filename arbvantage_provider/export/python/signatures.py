@@ -51,6 +51,8 @@ def find_handler(action: Action) -> Any:
     while isinstance(handler, functools.partial):
         handler = handler.func
     handler = inspect.unwrap(handler)
+    if not inspect.isroutine(handler) and not inspect.isclass(handler):
+        handler = inspect.unwrap(type(handler).__call__)
     return handler.__func__ if inspect.ismethod(handler) else handler
 
 
@@ -87,7 +89,7 @@ def type_handler(
     name = getattr(find_handler(action), "__name__", "")
     returns = signature.returns
     return Signature(
-        name=name if isinstance(name, str) and name.isidentifier() else "",
+        name=name if name.isidentifier() and not name.startswith("__") else "",
         is_async=signature.is_async,
         parameters=tuple(_mark_kinds(signature.parameters, named)),
         returns=_spell(Any if returns is _Kind.empty else returns, speller),

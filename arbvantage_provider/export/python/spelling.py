@@ -2,7 +2,7 @@
 
 import inspect
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 
 from arbvantage_provider.export.python.constraints import read_constraints
 from arbvantage_provider.export.python.names import Scope
-from arbvantage_provider.export.python.references import UnspeakableError
 from arbvantage_provider.export.python.values import Values
 
 _ANY_CONTENTS: Final[Mapping[type, tuple[Any, ...]]] = {
@@ -116,11 +115,3 @@ class Speller:
 
     def _refer_typing(self, name: str) -> str:
         return self.scope.refer("typing", name, self.avoid)
-
-
-def spell_or_any(spell: Callable[[Any], str], type_: Any, scope: Scope) -> str:
-    """A type, or ``Any`` where it cannot be written."""
-    try:
-        return spell(type_)
-    except UnspeakableError:
-        return scope.refer("typing", "Any")
