@@ -76,16 +76,21 @@ class _Text:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         text = core_schema.str_schema(pattern=self.pattern, strict=True)
-        inner = handler(source)
-        if "type" in inner:
-            inner = cast("CoreSchema", {**inner, "strict": False})
-        return core_schema.chain_schema([text, inner])
+        return core_schema.chain_schema([text, _relax(handler(source))])
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         steps = cast("core_schema.ChainSchema", schema)["steps"]
         return handler(steps[-1])
+
+
+def _relax(schema: CoreSchema) -> CoreSchema:
+    """The schema, taking text; validators of the author stand around it."""
+    relaxed: dict[str, Any] = {**schema, "strict": False}
+    if "schema" in relaxed:
+        relaxed["schema"] = _relax(relaxed["schema"])
+    return cast("CoreSchema", relaxed)
 
 
 _Marker = _Before | _Text

@@ -13,8 +13,18 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, NewType
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue, PastDate
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    PastDate,
+)
 from typing_extensions import TypeAliasType
+
+from arbvantage_provider import Provider
 
 Receive = Callable[[Any, str], Any]
 Refuse = Callable[[Any, str], list[tuple[str, str]]]
@@ -153,3 +163,20 @@ def test_an_integer_too_large_for_a_float_is_no_float(refuse: Refuse) -> None:
 def test_what_no_set_can_hold_is_answered(run: Callable[..., Any]) -> None:
     text = '{"f": [[]]}'
     assert run(lambda: 1, text, payload_schema={"f": set})["status"] == "error"
+
+
+@pytest.mark.parametrize(
+    "validator", [AfterValidator(lambda v: v), BeforeValidator(lambda v: v)]
+)
+@pytest.mark.parametrize(
+    ("leaf", "text"),
+    [(dt.datetime, "2026-01-31T09:30:00Z"), (dt.date, "2026-01-31"), (int, 5)],
+)
+def test_a_validator_of_the_authors_own_stands_around_the_strict_check(
+    provider: Provider, validator: Any, leaf: Any, text: Any
+) -> None:
+    schema = {"f": Annotated[leaf, validator]}
+    provider.actions.register("asked", payload_schema=schema)(lambda f: f)
+
+    assert provider.process_task("asked", {"f": text})["status"] == "success"
+    assert provider.process_task("asked", {"f": "5"})["status"] == "error"
