@@ -87,9 +87,11 @@ class _Text:
 
 def _relax(schema: CoreSchema) -> CoreSchema:
     """The schema, taking text; validators of the author stand around it."""
-    relaxed: dict[str, Any] = {**schema, "strict": False}
+    relaxed: dict[str, Any] = dict(schema)
     if "schema" in relaxed:
         relaxed["schema"] = _relax(relaxed["schema"])
+    else:
+        relaxed["strict"] = False
     return cast("CoreSchema", relaxed)
 
 
