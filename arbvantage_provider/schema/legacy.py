@@ -215,18 +215,10 @@ def _compile_generic(declared: Any, origin: Any, place: Place) -> Any:
         members = _compile_members(args, place)
         return Union[members]  # noqa: UP007 - the members are known at run time only
     if origin in _CONTAINERS:
-        _refuse_keys(origin, args, place)
         step, suffix = _CONTAINERS[origin]
         inner = place.below(step, suffix, declared) if _holds_dict(args) else place
         return _make_eager(origin)[_compile_members(args, inner)]
     return _compile_leaf(declared, (), place)
-
-
-def _refuse_keys(origin: Any, args: tuple[Any, ...], place: Place) -> None:
-    """A number is no key of a JSON object, and strict types take no text for one."""
-    if issubclass(origin, Mapping) and args[0] in (int, float, bool):
-        problem = f"{args[0].__name__} is no key; JSON keys are strings: dict[str, …]"
-        raise place.refuse(problem)
 
 
 def _compile_annotated(inner: Any, metadata: tuple[Any, ...], place: Place) -> Any:

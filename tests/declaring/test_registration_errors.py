@@ -79,12 +79,6 @@ SCHEMAS: dict[str, tuple[Any, str, str]] = {
     "a tuple inside": ({"n": (str, int)}, "payload_schema.n", "write a type"),
     "a set inside": ({"n": {str}}, "payload_schema.n", "write a type"),
     "an ellipsis": ({"n": ...}, "payload_schema.n", "write a type"),
-    "a number for a key": ({"n": dict[int, str]}, "payload_schema.n", "dict[str"),
-    "a number for a key in a list": (
-        {"n": [dict[float, str]]},
-        "payload_schema.n[]",
-        "dict[str",
-    ),
     "a function": ({"n": len}, "payload_schema.n", "write a type"),
     "a key that is no text": ({"o": {5: int}}, "payload_schema.o", "strings"),
     "a foreign class": ({"u": {"t": Foreign}}, "payload_schema.u.t", "write a type"),
