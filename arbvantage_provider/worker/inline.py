@@ -54,24 +54,24 @@ def dispatch_here(dispatcher: Dispatcher, task: Task) -> Answer:
     It cannot be interrupted there: past its deadline it is answered for when it
     returns.
     """
-    call = dispatcher.prepare(task)
-    if isinstance(call, Answer):
-        return call
-    dispatcher.begin(call)
-    if call.action.is_async:
-        return _run_async(dispatcher, call)
-    return dispatcher.run(call)
+    return _dispatch(dispatcher, task, Dispatcher.run)
 
 
 def dispatch_in_time(dispatcher: Dispatcher, task: Task) -> Answer:
     """Run a task; a sync handler runs on a thread, which is left at the deadline."""
+    return _dispatch(dispatcher, task, _run_until)
+
+
+def _dispatch(
+    dispatcher: Dispatcher, task: Task, run: Callable[[Dispatcher, Call], Answer]
+) -> Answer:
     call = dispatcher.prepare(task)
     if isinstance(call, Answer):
         return call
     dispatcher.begin(call)
     if call.action.is_async:
         return _run_async(dispatcher, call)
-    return _run_until(dispatcher, call)
+    return run(dispatcher, call)
 
 
 def _run_until(dispatcher: Dispatcher, call: Call) -> Answer:
