@@ -50,22 +50,21 @@ class Action:
     plan: CallPlan
     invoke: Invoke
 
-    def validate(self, payload: bytes, account: bytes) -> tuple[Any, Any]:
-        """The payload and the account as values of their schemas.
+    def read_account(self, account: bytes) -> Any:
+        """The account as a value of its schema; ``None`` where nobody reads it.
 
-        An account that the action did not declare is not looked at, unless the
-        handler asks for it; it then is any object, and ``{}`` where there is none.
+        An account that the action did not declare is any object, and ``{}`` where
+        there is none.
 
         Raises:
-            InvalidPayloadError: if one of them does not fit.
+            InvalidPayloadError: if it does not fit, or is missing.
         """
         if self.account is None:
-            return self.payload.validate(payload), None
-        value = self.payload.validate(payload)
+            return None
         if account:
-            return value, self.account.validate(account)
+            return self.account.validate(account)
         if not self.account_required:
-            return value, {}
+            return {}
         problem = f"{self.name!r} needs an account, and the task has none"
         missing = Violation(path="account", type="missing", message="Field required")
         raise InvalidPayloadError(problem, [missing])

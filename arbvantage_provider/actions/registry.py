@@ -24,10 +24,14 @@ class Actions:
 
     Each provider has one as ``provider.actions``. One of its own is a group that is
     declared in a module without any provider, and included where it is wanted.
+
+    Attributes:
+        find: the action of a name, or ``None``; what a worker asks for each task.
     """
 
     def __init__(self) -> None:
         self._actions: dict[str, Action] = {}
+        self.find: Callable[[str], Action | None] = self._actions.get
 
     def register(  # noqa: PLR0913, PLR0917 - options; the earlier SDK's are by position
         self,
@@ -161,7 +165,7 @@ class Actions:
 
     def get_action(self, name: str) -> Action | None:
         """The action of this name, or ``None``."""
-        return self._actions.get(name)
+        return self.find(name)
 
     def get_actions(self) -> dict[str, Action]:
         """All actions by name; a dict of its own."""

@@ -3,6 +3,7 @@
 import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
@@ -109,7 +110,8 @@ def read_field(
 
 def read_whole(source: Source, annotation: Any) -> Reader:
     """A reader of the whole payload or account, as the annotation says."""
-    read = _read_payload if source.role == "payload" else _read_account
+    # The role is the name of what the inputs hold.
+    read: Reader = attrgetter(source.role)
     if source.is_mapping:
         fields = source.fields.items() if source.fills_absent else ()
         optional = [name for name, field in fields if not field.required]
@@ -117,20 +119,12 @@ def read_whole(source: Source, annotation: Any) -> Reader:
     return _dump(read) if is_dict(annotation) else read
 
 
-def _read_payload(inputs: Inputs) -> Any:
-    return inputs.payload
-
-
-def _read_account(inputs: Inputs) -> Any:
-    return inputs.account
-
-
 def _read_key(name: str, default: Any) -> Reader:
     return lambda inputs: inputs.payload.get(name, default)
 
 
 def _read_attribute(name: str) -> Reader:
-    return lambda inputs: getattr(inputs.payload, name)
+    return attrgetter(f"payload.{name}")
 
 
 def _unless_absent(name: str, read: Reader, default: Any) -> Reader:

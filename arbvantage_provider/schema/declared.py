@@ -88,14 +88,15 @@ class Schema:
                 fit; it names the places and never a value.
         """
         try:
-            document = read_object(raw)
+            # Not kept: what it takes is free again for what ``check`` builds.
+            read_object(raw)
         except DocumentError as error:
             raise self._refuse_text(error.problem) from None
         try:
             return self.check(raw)
         except ValidationError as error:
             root = "" if self.role == "payload" else self.role
-            violations = describe_violations(error, document, root)
+            violations = describe_violations(error, read_object(raw), root)
             raise self._refuse(violations, error.error_count()) from None
 
     def _refuse_text(self, problem: str) -> InvalidPayloadError:

@@ -14,9 +14,10 @@ import jiter
 
 _POSITION = re.compile(r" at line (\d+) column (\d+)$")
 _SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
-_POWER, _SIGNED_POWER, _LONG = b"e000", b"e+000", b"0" * 200
-"""Only numbers of such a shape can become infinite. A search for a plain text costs
-a small part of one for a pattern."""
+_POWER, _LONG = b"e000", b"0" * 200
+"""Only numbers of such a shape, their plus signs aside, can become infinite. A search
+for a plain text costs a small part of one for a pattern, and ``find`` of it less than
+``in``, which first asks whether the text is a number."""
 _TEXT_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|(-?\d[\d.eE+-]*)')
 """The texts and numbers of a valid document."""
 
@@ -43,15 +44,20 @@ def read_object(raw: bytes) -> dict[str, Any]:
     """
     document: Any
     try:
-        document = jiter.from_json(raw, catch_duplicate_keys=True, allow_inf_nan=False)
+        document = jiter.from_json(
+            raw,
+            catch_duplicate_keys=True,
+            allow_inf_nan=False,
+            cache_mode="keys",
+        )
     except ValueError as error:
         raise DocumentError(_describe(str(error), raw)) from None
     if document.__class__ is not dict:
         start = len(raw) - len(raw.lstrip())
         problem = f"expected an object, found {_name_kind(document)} at byte {start}"
         raise DocumentError(problem)
-    shape = raw.translate(_SHAPE)
-    if _POWER in shape or _SIGNED_POWER in shape or _LONG in shape:
+    shape = raw.translate(_SHAPE, b"+")
+    if shape.find(_POWER) >= 0 or (len(raw) > len(_LONG) and shape.find(_LONG) >= 0):
         _refuse_infinite(raw)
     found: dict[str, Any] = document
     return found

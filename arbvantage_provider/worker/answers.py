@@ -35,6 +35,9 @@ class Answer(NamedTuple):
     text: bytes
 
 
+_new: Final = tuple.__new__
+"""A named tuple's own constructor is a Python function, which this spares the answer
+that most tasks get."""
 _WRAPPING: Final = frozenset({"provider", "action", "response"})
 
 
@@ -59,7 +62,8 @@ class Format:
         text = encode_json(data, "data")
         if self.unified:
             text = self._wrap(text, action)
-        return Answer("success", b'{"status":"success","message":"","data":%b}' % text)
+        text = b'{"status":"success","message":"","data":%b}' % text
+        return _new(Answer, ("success", text))
 
     def encode(self, response: Response, action: str) -> Answer:
         """The answer for a response.

@@ -1,8 +1,9 @@
 """One task to one answer; the one place that catches what handlers raise.
 
-The steps are ``prepare`` (find the action, validate), ``begin`` (the deadline
-starts), and ``run`` or ``run_async`` (bind the arguments, call the handler,
-respond, encode). Whatever happens in them, the task gets an answer.
+The steps are ``prepare`` (find the action, validate; the deadline starts), ``begin``
+(it starts anew, where the task waited), and ``run`` or ``run_async`` (bind the
+arguments, call the handler, respond, encode). Whatever happens in them, the task gets
+an answer.
 """
 
 import asyncio
@@ -23,14 +24,12 @@ from arbvantage_provider.exceptions import (
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.logs import bind_task
 from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
-from arbvantage_provider.responses import NotJSONError, Response, is_plain, respond
+from arbvantage_provider.responses import NotJSONError, Response, respond
 from arbvantage_provider.worker.answers import Answer, Format
 from arbvantage_provider.worker.failures import describe_failure
 
 ErrorHook: TypeAlias = Callable[[BaseException, Task], object]
 """Turns what a handler raised into a response, or a dict that is already one."""
-Values: TypeAlias = tuple[Any, Any]
-"""A validated payload, and a validated account or ``None``."""
 
 
 class Call:
@@ -45,7 +44,7 @@ class Call:
         payload: the payload, as its schema gives it.
         account: the account, as its schema gives it, or ``None``.
         timeout: seconds that the handler has.
-        deadline: when they are over, on the provider's clock; 0 before ``begin``.
+        deadline: when they are over, on the provider's clock.
         cancelled: whether nobody waits for the result any more.
     """
 
@@ -61,16 +60,20 @@ class Call:
     )
 
     def __init__(  # noqa: PLR0917 - keywords cost, and one is made for each task
-        self, dispatcher: "Dispatcher", task: Task, action: Action, values: Values
+        self,
+        dispatcher: "Dispatcher",
+        task: Task,
+        action: Action,
+        payload: Any,
+        account: Any,
     ) -> None:
         self._dispatcher = dispatcher
         self.task: Task = task
         self.action: Action = action
-        self.payload: Any
-        self.account: Any
-        self.payload, self.account = values
+        self.payload: Any = payload
+        self.account: Any = account
         self.timeout: float = action.timeout or dispatcher.timeout
-        self.deadline: float = 0.0
+        self.deadline: float = dispatcher.monotonic() + self.timeout
         self.cancelled: bool = False
 
     @property
@@ -131,19 +134,20 @@ class Dispatcher:
 
     def prepare(self, task: Task) -> Call | Answer:
         """Find the action and validate; an answer if the task cannot be run."""
-        action = self._actions.get_action(task.action)
+        action = self._actions.find(task.action)
         if action is None:
             return self.refuse(task, ActionNotFoundError(task.action, self._actions))
         try:
-            values = action.validate(task.payload, task.account)
+            payload = action.payload.validate(task.payload)
+            account = action.account and action.read_account(task.account)
         except ActionError as error:
             return self.refuse(task, error)
         except BaseException as error:  # noqa: BLE001 - a user's own validator may raise anything
             return self.fail(task, error)
-        return Call(self, task, action, values)
+        return Call(self, task, action, payload, account)
 
     def begin(self, call: Call) -> None:
-        """Start the deadline."""
+        """Start the deadline anew, for a task that waited until now."""
         call.deadline = self.monotonic() + call.timeout
 
     def run(self, call: Call) -> Answer:
@@ -211,7 +215,12 @@ class Dispatcher:
         """What a handler returned, as an answer."""
         task, errors = call.task, None
         try:
-            if is_plain(value) and call.action.result is None:
+            # What most handlers return is a dict that says nothing of how it went.
+            if (
+                value.__class__ is dict
+                and "status" not in value
+                and call.action.result is None
+            ):
                 return self._format.succeed(value, task.action)
             _close(value)
             response = respond(value)

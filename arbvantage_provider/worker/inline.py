@@ -19,7 +19,7 @@ Content = Mapping[str, Any] | bytes | str
 def process(
     dispatcher: Dispatcher, action: str, *, payload: Content, account: Content | None
 ) -> Answer:
-    """Run a task made of these, as ``dispatch_in_time`` does."""
+    """Run a task made of these; a sync handler runs on a thread of its own."""
     task = Task(id="", action=action, payload=b"{}")
     try:
         task = task._replace(
@@ -28,7 +28,7 @@ def process(
         )
     except NotJSONError as error:
         return dispatcher.refuse(task, _refuse_content(action, error))
-    return dispatch_in_time(dispatcher, task)
+    return dispatch_here(dispatcher, task, _run_in_time)
 
 
 def _refuse_content(action: str, error: NotJSONError) -> InvalidPayloadError:
@@ -48,34 +48,26 @@ def _encode_content(content: Content, root: str) -> bytes:
     return encode_json(content, root)
 
 
-def dispatch_here(dispatcher: Dispatcher, task: Task) -> Answer:
-    """Run a task; a sync handler runs on the calling thread.
+def dispatch_here(
+    dispatcher: Dispatcher,
+    task: Task,
+    run: Callable[[Dispatcher, Call], Answer] = Dispatcher.run,
+) -> Answer:
+    """Run a task; a sync handler by ``run``, by default on the calling thread.
 
     It cannot be interrupted there: past its deadline it is answered for when it
     returns.
     """
-    return _dispatch(dispatcher, task, Dispatcher.run)
-
-
-def dispatch_in_time(dispatcher: Dispatcher, task: Task) -> Answer:
-    """Run a task; a sync handler runs on a thread, which is left at the deadline."""
-    return _dispatch(dispatcher, task, _run_until)
-
-
-def _dispatch(
-    dispatcher: Dispatcher, task: Task, run: Callable[[Dispatcher, Call], Answer]
-) -> Answer:
     call = dispatcher.prepare(task)
     if isinstance(call, Answer):
         return call
-    dispatcher.begin(call)
     if call.action.is_async:
         return _run_async(dispatcher, call)
     return run(dispatcher, call)
 
 
-def _run_until(dispatcher: Dispatcher, call: Call) -> Answer:
-    """The call's answer, or at its deadline the answer that says so."""
+def _run_in_time(dispatcher: Dispatcher, call: Call) -> Answer:
+    """Run on a thread, which is left at the deadline with the answer that says so."""
     seconds = min(call.timeout, threading.TIMEOUT_MAX)
     answers = _start(lambda: dispatcher.run(call), seconds)
     return answers[0] if answers else dispatcher.time_out(call)
