@@ -106,11 +106,12 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time a dispatch against pydantic's floor and the neighbours; print tables."""
+    """Time dispatches against pydantic's floor and the neighbours; print tables."""
     session.install("-c", LOCK, "-e", ".")
     session.install("--group", "bench")
     session.run("python", "tests/bench/dispatch.py", *session.posargs)
     session.run("python", "tests/bench/registration.py")
+    session.run("python", "tests/bench/cost.py")
 
 
 @nox.session

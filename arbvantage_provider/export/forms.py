@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from arbvantage_provider.export.nodes import DEFINITIONS, Node, read_reference
+from arbvantage_provider.schema.leaves import write_key
 
 _YEAR = "(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
 _LEAP_YEAR = (
@@ -31,6 +32,7 @@ _DURATION = f"[+-]?P(?:{_DAYS}(?:T(?:{_PART}[HMS])*)?|T(?:{_PART}[HMS])+)"
 
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,17})?"
 _INTEGER = "-?(?:0|[1-9][0-9]*)"
+_NUMBER = rf"{_INTEGER}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
 Zone = Literal["any", "aware", "naive"]
 """Whether an offset from UTC may, must, or must not be there."""
@@ -71,7 +73,7 @@ They are called so until all types are named: no class's name begins with ``~``.
 _NONE: Final[Node] = {"not": {}}
 _KEYS: Final[dict[str, Node]] = {
     "integer": {"pattern": f"^{_INTEGER}$"},
-    "number": {"pattern": f"^{_DECIMAL}$"},
+    "number": {"pattern": f"^{_NUMBER}$"},
     "boolean": {"enum": ["true", "false"]},
     **dict.fromkeys(("array", "object", "null"), _NONE),
 }
@@ -137,7 +139,7 @@ def describe_key(node: Node, resolve: Callable[[Node], Node]) -> Node | None:
         return {"anyOf": known} if len(known) == len(keys) else None
     values = [node["const"]] if "const" in node else node.get("enum")
     if values is not None:
-        return {"enum": [_write_key(value) for value in values]}
+        return {"enum": [write_key(value) for value in values]}
     return _describe_key_of_type(node)
 
 
@@ -147,12 +149,6 @@ def _describe_key_of_type(node: Node) -> Node | None:
         return _KEYS.get(kind)
     rules = {word: rule for word, rule in node.items() if word not in {"type", "title"}}
     return rules or None
-
-
-def _write_key(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _choose(first: Node | None, second: Node | None, text: str) -> Node:

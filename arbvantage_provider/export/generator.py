@@ -31,6 +31,16 @@ from arbvantage_provider.schema.leaves import FORMS
 CLASS: Final = "x-class"
 """The keyword that a definition has its class's name under, until it is named."""
 
+_WORDS: Final = {
+    "ge": ("minimum",),
+    "gt": ("exclusiveMinimum",),
+    "le": ("maximum",),
+    "lt": ("exclusiveMaximum",),
+    "multiple_of": ("multipleOf",),
+    "minLength": ("minLength", "minItems", "minProperties"),
+    "maxLength": ("maxLength", "maxItems", "maxProperties"),
+}
+"""What bounds a union, as pydantic writes it, and as JSON Schema does."""
 _NOT_HASHABLE: Final = {"not": {"type": ["array", "object"]}}
 _STEP = re.compile(r"([\][,])")
 
@@ -60,6 +70,8 @@ class Generator(GenerateJsonSchema):
             self._in_strict_text = outside
         if not is_showable(node.get("default")):
             del node["default"]
+        if not {"ge", "gt", "le", "lt", "multiple_of", "anyOf"}.isdisjoint(node):
+            _rename_bounds(node)
         reference = schema.get("ref", "")
         defined = self.core_to_defs_refs.get((reference, self.mode))
         if defined is not None and defined in self.definitions:
@@ -137,6 +149,16 @@ class Generator(GenerateJsonSchema):
                 schema, "a value that is no JSON"
             )
 
+    @override
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        return _close(super().typed_dict_schema(schema), schema)
+
+    @override
+    def dataclass_args_schema(
+        self, schema: core_schema.DataclassArgsSchema
+    ) -> JsonSchemaValue:
+        return _close(super().dataclass_args_schema(schema), schema)
+
     # --- containers -----------------------------------------------------------
 
     @override
@@ -206,6 +228,22 @@ class Generator(GenerateJsonSchema):
         if "discriminator" in node:  # without the tag, no member is even tried
             node["required"] = [node["discriminator"]["propertyName"]]
         return node
+
+
+def _rename_bounds(node: JsonSchemaValue) -> None:
+    """Bounds of what pydantic cannot look inside, which it has words of its own for."""
+    is_union = "anyOf" in node
+    for word in node.keys() & _WORDS.keys():
+        if is_union or not word.endswith("Length"):
+            bound = node.pop(word)
+            node.update(dict.fromkeys(_WORDS[word], bound))
+
+
+def _close(node: JsonSchemaValue, schema: Any) -> JsonSchemaValue:
+    """The node without other keys; older releases of pydantic do not say so."""
+    if schema.get("extra_behavior") == "forbid":
+        node["additionalProperties"] = False
+    return node
 
 
 def _is_strict_text(schema: Any) -> bool:

@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
 from arbvantage_provider.exceptions import InvalidPayloadError, Violation
+from arbvantage_provider.schema.classes import compile_class
 from arbvantage_provider.schema.document import DocumentError, read_object
 from arbvantage_provider.schema.leaves import STRICT
 from arbvantage_provider.schema.legacy import (
@@ -32,6 +33,7 @@ from arbvantage_provider.schema.legacy import (
     compile_type,
     is_optional,
 )
+from arbvantage_provider.schema.objects import takes_object
 from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.violations import describe_violations
 
@@ -150,11 +152,18 @@ def build_schema(
     """The schema of a class whose JSON form is an object."""
     read_fields = _choose_reader(type_, place)
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(type_)
+        # What is filled in was made here, and is strict.
+        strict = type_ if fills_absent else compile_class(type_)
+        adapter: TypeAdapter[Any] = TypeAdapter(strict)
         adapter.rebuild(raise_errors=True)
         fields = read_fields(type_)
     except UNBUILDABLE as error:
         raise place.refuse(describe_problem(error)) from error
+    if not takes_object(adapter.core_schema):
+        raise place.refuse(
+            f"no JSON object fits {type_.__name__}; write a BaseModel that has it as "
+            "a field"
+        )
     return Schema(
         action=place.action,
         role=role,

@@ -16,6 +16,8 @@ from typing import (
     Any,
     Final,
     Literal,
+    TypeAlias,
+    Union,
     cast,
     get_args,
     get_origin,
@@ -55,17 +57,20 @@ class _Before:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        inner = handler(source)
+        return self.wrap(handler(source))
+
+    def wrap(self, inner: CoreSchema) -> CoreSchema:
+        """The schema with the function before it."""
         return core_schema.no_info_before_validator_function(self.prepare, inner)
 
 
 @dataclass(frozen=True)
 class _Text:
-    """Wants a text of an ISO 8601 form before pydantic reads it, in one C call.
+    """Wants a text of one form before pydantic reads it, in one C call.
 
-    In strict mode pydantic takes no date for a datetime, and in any mode it takes a
-    number in quotes. What it says of a text that does not match is worded again by
-    ``FORMS``.
+    In strict mode pydantic takes no date for a datetime and no text for an int, and
+    in any other it takes a number in quotes for a datetime, and ``"5.0"`` for an int.
+    What it says of a text that does not match is worded again by ``FORMS``.
     """
 
     pattern: str
@@ -75,8 +80,12 @@ class _Text:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        return self.wrap(handler(source))
+
+    def wrap(self, inner: CoreSchema) -> CoreSchema:
+        """The schema with the form before it."""
         text = core_schema.str_schema(pattern=self.pattern, strict=True)
-        return core_schema.chain_schema([text, _relax(handler(source))])
+        return core_schema.chain_schema([text, _relax(inner)])
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -95,7 +104,35 @@ def _relax(schema: CoreSchema) -> CoreSchema:
     return cast("CoreSchema", relaxed)
 
 
-_Marker = _Before | _Text
+Marker: TypeAlias = _Before | _Text
+
+
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """Leaves it to the members of a union how strict they are.
+
+    In older releases of pydantic, a strict union has each of them strict: what
+    ``_relax`` made, too, and a user's model with a configuration of its own. No two
+    are equal, as ``typing`` keeps one of two equal types, and that one's order.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        schema: dict[str, Any] = dict(handler(source))
+        if schema["type"] == "nullable":
+            schema["schema"] = {**schema["schema"], "strict": False}
+        else:
+            schema["strict"] = False
+        return cast("CoreSchema", schema)
+
+
+def make_union(members: tuple[Any, ...]) -> Any:
+    """A union of types that are strict by themselves."""
+    union: Any = Union[members]  # noqa: UP007 - known at run time
+    choices = {*get_args(union)} if get_origin(union) is Union else set[Any]()
+    several = len(choices - {type(None)}) > 1
+    return Annotated[union, _Choice()] if several else union
 
 
 def _take_integral(value: object) -> object:
@@ -106,11 +143,13 @@ def _take_integral(value: object) -> object:
 
 
 def _require_member(
-    kind: Literal["enum", "literal_error"], members: list[Any]
+    kind: Literal["enum", "literal_error"], members: list[Any], *, as_key: bool
 ) -> Callable[[Any], Any]:
     """A check that a value is one of the members, where ``true`` is not ``1``."""
-    plain = [m.value if isinstance(m, enum.Enum) else m for m in members]
-    expected = " or ".join(map(repr, plain))
+    plain: list[Any] = [m.value if isinstance(m, enum.Enum) else m for m in members]
+    if as_key:
+        plain = [write_key(value) for value in plain]
+    expected = _list_choices([*map(repr, plain)])
 
     def check(value: object) -> object:
         for member, own in zip(members, plain, strict=True):
@@ -121,10 +160,22 @@ def _require_member(
     return check
 
 
+def write_key(value: object) -> str:
+    """How a value is written as the key of a JSON object, which is always text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(value)
+
+
+def _list_choices(choices: list[str]) -> str:
+    """``'a', 'b' or 'c'``, as pydantic words it."""
+    return " or ".join(filter(None, [", ".join(choices[:-1]), *choices[-1:]]))
+
+
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = "[0-9]{2}:[0-9]{2}"
 _HEX = "[0-9A-Fa-f]"
-_MARKERS: Final[dict[Any, _Marker]] = {
+_MARKERS: Final[dict[Any, Marker]] = {
     int: _Before(_take_integral),
     dt.datetime: _Text(
         f"{_DATE}([Tt ]{_TIME}|$)",
@@ -142,12 +193,28 @@ _MARKERS: Final[dict[Any, _Marker]] = {
         "a UUID, such as 6f9619ff-8b86-d011-b42d-00c04fc964ff",
     ),
 }
+_INTEGER = "-?(?:0|[1-9][0-9]*)"
+_KEYS: Final[dict[Any, Marker]] = {
+    int: _Text(f"^{_INTEGER}$", "int_parsing", "an integer as text, such as 5"),
+    float: _Text(
+        rf"^{_INTEGER}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$",
+        "float_parsing",
+        "a number as text, such as 1.5",
+    ),
+    bool: _Text("^(?:true|false)$", "bool_parsing", "true or false as text"),
+}
+"""Types that are no text, as the keys of a JSON object are."""
 FORMS: Final[Mapping[str, tuple[str, str]]] = {
     marker.pattern: (marker.kind, f"Input should be {marker.example}")
-    for marker in _MARKERS.values()
+    for marker in (*_MARKERS.values(), *_KEYS.values())
     if isinstance(marker, _Text)
 }
 """The kind of error and the message for each pattern of a text."""
+
+TYPES: Final[Mapping[str, Any]] = {
+    type_.__name__.lower(): type_ for type_ in (*_MARKERS, *_KEYS)
+}
+"""The types that have a check, by what pydantic calls them."""
 
 _ALSO_DATETIMES = (AwareDatetime, NaiveDatetime, PastDatetime, FutureDatetime)
 _MARKERS.update(dict.fromkeys(_ALSO_DATETIMES, _MARKERS[dt.datetime]))
@@ -160,21 +227,25 @@ PLAIN: Final[frozenset[Any]] = frozenset(
 """Types that pydantic is known to know."""
 
 
-def compile_leaf(leaf: Any, metadata: tuple[Any, ...] = ()) -> Any:
+def compile_leaf(
+    leaf: Any, metadata: tuple[Any, ...] = (), *, as_key: bool = False
+) -> Any:
     """``leaf`` with its ``Annotated`` metadata and, last, its strict JSON check."""
-    marker = _find_marker(leaf)
+    marker = find_marker(leaf, as_key=as_key)
     parts = metadata if marker is None else (*metadata, marker)
     return Annotated[(leaf, *parts)] if parts else leaf
 
 
-def _find_marker(leaf: Any) -> _Marker | None:
+def find_marker(leaf: Any, *, as_key: bool = False) -> Marker | None:
+    """The check of a plain type, as a value or as a key of an object."""
     if get_origin(leaf) is Literal:
-        return _Before(_require_member("literal_error", list(get_args(leaf))))
+        members = [*get_args(leaf)]
+        return _Before(_require_member("literal_error", members, as_key=as_key))
     if not isinstance(leaf, type):
         return None
     if issubclass(leaf, enum.Enum) and not _finds_others(leaf):
-        return _Before(_require_member("enum", list(leaf)))
-    return _MARKERS.get(leaf)
+        return _Before(_require_member("enum", list(leaf), as_key=as_key))
+    return _KEYS.get(leaf, _MARKERS.get(leaf)) if as_key else _MARKERS.get(leaf)
 
 
 def _finds_others(members: type[enum.Enum]) -> bool:

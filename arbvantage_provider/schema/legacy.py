@@ -41,7 +41,14 @@ from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
 from arbvantage_provider.exceptions import SchemaError
-from arbvantage_provider.schema.leaves import PLAIN, STRICT, compile_leaf
+from arbvantage_provider.schema.classes import compile_class, is_hashable, may_be_key
+from arbvantage_provider.schema.leaves import (
+    PLAIN,
+    STRICT,
+    compile_leaf,
+    find_marker,
+    make_union,
+)
 from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 
 _UNIONS = (Union, types.UnionType)
@@ -71,6 +78,7 @@ class Place:
         name: what a type generated here is called.
         above: the ids of the dicts and lists around, to find one inside itself.
         extra: whether unknown keys of dicts are refused.
+        is_key: whether it is the keys of an object, which are text.
     """
 
     action: str
@@ -78,6 +86,7 @@ class Place:
     name: str
     above: frozenset[int] = frozenset()
     extra: Extra = "ignore"
+    is_key: bool = False
 
     def below(self, step: str, name: str, container: object) -> "Place":
         """One step further in."""
@@ -118,7 +127,9 @@ def make_typed_dict(name: str, fields: dict[str, Any], extra: Extra = "ignore") 
     """A ``TypedDict`` that validates JSON strictly."""
     make: Any = TypedDict  # type checkers know its call with literals only
     made = make(name, fields)
-    made.__pydantic_config__ = {**STRICT, "extra": extra}
+    # Said of the default, older releases of pydantic would take it for NamedTuples, too.
+    closed = {"extra": extra} if extra == "forbid" else {}
+    made.__pydantic_config__ = {**STRICT, **closed}
     return made
 
 
@@ -146,7 +157,9 @@ def is_optional(declared: object) -> bool:
 def compile_type(declared: Any, place: Place) -> Any:
     """Any row of the grammar, as a type that pydantic understands."""
     if isinstance(declared, _OptionalType):
-        return Optional[compile_type(declared.declared, place)]  # noqa: UP045 - at run time
+        return Optional[_compile_part(declared.declared, place)]  # noqa: UP045 - at run time
+    if place.is_key and not may_be_key(declared):
+        raise place.refuse(f"{declared!r} is no key; JSON has text: dict[str, …]")
     if isinstance(declared, Mapping):
         return compile_dict(cast("Mapping[object, object]", declared), place, top=False)
     if isinstance(declared, list):
@@ -176,12 +189,18 @@ def _refuse_values(declared: Any, place: Place) -> None:
 
 def _compile_leaf(leaf: Any, metadata: tuple[Any, ...], place: Place) -> Any:
     """A type that has no parts of this grammar; pydantic must know it."""
-    compiled = compile_leaf(leaf, metadata)
-    if metadata or not isinstance(leaf, type) or leaf not in PLAIN:
-        try:
-            TypeAdapter(compiled)
-        except UNBUILDABLE as error:
-            raise place.refuse(describe_problem(error)) from error
+    is_plain = isinstance(leaf, type) and leaf in PLAIN
+    try:
+        if is_plain or find_marker(leaf) is not None:
+            compiled = compile_leaf(leaf, metadata, as_key=place.is_key)
+        else:
+            part = compile_class(leaf, closed=place.extra == "forbid")
+            compiled = Annotated[(part, *metadata)] if metadata else part
+        if metadata or not is_plain:
+            # As a field, which is the one place where some metadata has its sense.
+            TypeAdapter(make_typed_dict("Checked", {"field": compiled}))
+    except UNBUILDABLE as error:
+        raise place.refuse(describe_problem(error)) from error
     return compiled
 
 
@@ -202,7 +221,7 @@ def _compile_list(declared: list[Any], place: Place) -> Any:
     if len(declared) != 1:
         problem = "a list names one item type: write [X], or list for any items"
         raise place.refuse(problem)
-    return list[compile_type(declared[0], place.below("[]", "Item", declared))]  # type: ignore[misc]
+    return list[_compile_part(declared[0], place.below("[]", "Item", declared))]  # type: ignore[misc]
 
 
 def _compile_generic(declared: Any, origin: Any, place: Place) -> Any:
@@ -212,13 +231,26 @@ def _compile_generic(declared: Any, origin: Any, place: Place) -> Any:
     if origin is Annotated:
         return _compile_annotated(args[0], args[1:], place)
     if origin in _UNIONS:
-        members = _compile_members(args, place)
-        return Union[members]  # noqa: UP007 - the members are known at run time only
+        return make_union(_compile_members(args, place))
     if origin in _CONTAINERS:
-        step, suffix = _CONTAINERS[origin]
-        inner = place.below(step, suffix, declared) if _holds_dict(args) else place
-        return _make_eager(origin)[_compile_members(args, inner)]
+        return _compile_container(declared, origin, place)
     return _compile_leaf(declared, (), place)
+
+
+def _compile_container(declared: Any, origin: Any, place: Place) -> Any:
+    args = get_args(declared)
+    step, suffix = _CONTAINERS[origin]
+    inner = place.below(step, suffix, declared) if _holds_dict(args) else place
+    if step == ".*" and len(args) == len(("key", "value")):
+        keys = _compile_part(args[0], replace(place, is_key=True))
+        return origin[keys, *_compile_members(args[1:], inner)]
+    members = _compile_members(args, inner)
+    if origin in _SETS and not all(map(is_hashable, members)):
+        raise place.refuse(
+            "what can change is in no set; write a list, or tuple, frozenset or a "
+            "frozen class inside"
+        )
+    return _make_eager(origin)[members]
 
 
 def _compile_annotated(inner: Any, metadata: tuple[Any, ...], place: Place) -> Any:
@@ -234,8 +266,20 @@ def _compile_members(args: tuple[Any, ...], place: Place) -> tuple[Any, ...]:
         dicts = sum(isinstance(other, dict) for other in args[: len(made)])
         inner = replace(place, name=f"{place.name}{dicts + 1}") if dicts else place
         keep = arg is Ellipsis or arg is type(None)
-        made.append(arg if keep else compile_type(arg, inner))
+        made.append(arg if keep else _compile_part(arg, inner))
     return tuple(made)
+
+
+def _compile_part(declared: Any, place: Place) -> Any:
+    """A type inside another, where it is no field and so has no name."""
+    compiled = compile_type(declared, place)
+    if any(info.alias or info.validation_alias for info in _list_infos(compiled)):
+        problem = "an alias is for a field; write it as the key, or around the whole"
+        raise place.refuse(problem)
+    if _has_default(compiled):
+        problem = "a default is for a field; write it around the whole"
+        raise place.refuse(problem)
+    return compiled
 
 
 _CONTAINERS: dict[Any, tuple[str, str]] = {
@@ -257,6 +301,9 @@ _CONTAINERS: dict[Any, tuple[str, str]] = {
 }
 
 
+_SETS = (set, frozenset, AbstractSet, MutableSet)
+
+
 def _make_eager(kind: Any) -> Any:
     """``Iterable`` is validated when the handler looks at it, and that is too late."""
     return list if kind in (Iterable, Collection) else kind
@@ -276,17 +323,16 @@ def takes_none(compiled: Any) -> bool:
 
 def has_description(compiled: Any) -> bool:
     """Whether a ``Field(description=…)`` stands on the type."""
-    if get_origin(compiled) is not Annotated:
-        return False
-    infos = [part for part in get_args(compiled)[1:] if isinstance(part, FieldInfo)]
-    return any(info.description for info in infos)
+    return any(info.description for info in _list_infos(compiled))
 
 
 def _has_default(compiled: Any) -> bool:
-    if get_origin(compiled) is not Annotated:
-        return False
-    infos = [part for part in get_args(compiled)[1:] if hasattr(part, "is_required")]
-    return any(not info.is_required() for info in infos)
+    return any(not info.is_required() for info in _list_infos(compiled))
+
+
+def _list_infos(compiled: Any) -> list[FieldInfo]:
+    metadata = get_args(compiled)[1:] if get_origin(compiled) is Annotated else ()
+    return [part for part in metadata if isinstance(part, FieldInfo)]
 
 
 def camel(key: str) -> str:

@@ -1,8 +1,10 @@
 """A model that is as strict as a dict schema."""
 
 import copy
+import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import (
     Annotated,
@@ -26,7 +28,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import override
 
-from arbvantage_provider.schema.leaves import STRICT, compile_leaf
+from arbvantage_provider.schema.classes import compile_class, has_parts
+from arbvantage_provider.schema.leaves import STRICT, find_marker, make_union
+from arbvantage_provider.schema.problems import UNBUILDABLE
 
 _CONTAINERS = ("builtins", "collections", "collections.abc")
 
@@ -42,7 +46,7 @@ class StrictModel(BaseModel):
     """
 
     __pydantic_fields__: ClassVar[dict[str, FieldInfo]]
-    model_config: ClassVar[ConfigDict] = {**STRICT, "extra": "ignore"}
+    model_config: ClassVar[ConfigDict] = STRICT
 
     @classmethod
     @override
@@ -91,6 +95,34 @@ class _InJSON:
         return handler(plain)
 
 
+_BUILDING: ContextVar[frozenset[int]] = ContextVar("_BUILDING", default=frozenset())
+"""The ids of the classes that are made strict now."""
+
+
+@dataclass(frozen=True)
+class _StrictClass:
+    """Makes the parts of a class strict on JSON input, when the model is built.
+
+    Only then are all names known. What holds the very model stays as it is.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        building, plain = _BUILDING.get(), handler(source)
+        if id(source) in building:
+            return plain
+        token = _BUILDING.set(building | {id(source)})
+        try:
+            compiled = compile_class(source)
+        except UNBUILDABLE:
+            return plain  # where the model is, more names may be known
+        finally:
+            _BUILDING.reset(token)
+        strict = handler.generate_schema(compiled)
+        return core_schema.json_or_python_schema(strict, plain)
+
+
 def _tighten_field(field: FieldInfo) -> FieldInfo:
     tightened = copy.copy(field)
     type_, metadata = _tighten(field.annotation, tuple(field.metadata))
@@ -98,34 +130,48 @@ def _tighten_field(field: FieldInfo) -> FieldInfo:
     return tightened
 
 
-def _tighten(type_: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+def _tighten(
+    type_: Any, metadata: tuple[Any, ...], *, as_key: bool = False
+) -> tuple[Any, tuple[Any, ...]]:
     """A type and its metadata, with the checks of plain types wherever they stand."""
     origin, args = get_origin(type_), get_args(type_)
     if origin is Annotated:
-        return _tighten(args[0], (*args[1:], *metadata))
+        return _tighten(args[0], (*args[1:], *metadata), as_key=as_key)
     if hasattr(type_, "__supertype__"):
-        return _tighten(type_.__supertype__, metadata)
+        return _tighten(type_.__supertype__, metadata, as_key=as_key)
     if origin in (Union, types.UnionType):
-        return Union[_tighten_all(args)], metadata  # noqa: UP007 - known at run time
+        union = make_union(tuple(_tighten_part(arg, as_key=as_key) for arg in args))
+        plain, *marks = get_args(union) if get_origin(union) is Annotated else (union,)
+        return plain, (*marks, *metadata)
     if args and getattr(origin, "__module__", "") in _CONTAINERS:
-        return origin[_tighten_all(args)], metadata
-    return type_, (*metadata, *_find_checks(type_))
+        return origin[_tighten_items(origin, args)], metadata
+    inner = () if _is_whole(type_) else (_StrictClass(),)
+    return type_, (*inner, *metadata, *_find_checks(type_, as_key=as_key))
 
 
-def _find_checks(leaf: Any) -> Iterator[_InJSON]:
-    if get_origin(leaf) is Literal and all(isinstance(v, str) for v in get_args(leaf)):
-        return  # as pydantic checks it, it can tell a union's members
-    compiled = compile_leaf(leaf)
-    if get_origin(compiled) is Annotated:
-        yield from map(_InJSON, get_args(compiled)[1:])
+def _tighten_items(origin: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    is_mapping = inspect.isclass(origin) and issubclass(origin, Mapping)
+    first = _tighten_part(args[0], as_key=is_mapping)
+    return (first, *map(_tighten_part, args[1:]))
 
 
-def _tighten_all(types_: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(map(_tighten_part, types_))
-
-
-def _tighten_part(type_: Any) -> Any:
+def _tighten_part(type_: Any, *, as_key: bool = False) -> Any:
     if type_ is Ellipsis:
         return type_
-    tightened, metadata = _tighten(type_, ())
+    tightened, metadata = _tighten(type_, (), as_key=as_key)
     return Annotated[(tightened, *metadata)] if metadata else tightened
+
+
+def _is_whole(type_: Any) -> bool:
+    """Whether a type has no parts that must be strict, too."""
+    if get_origin(type_) is Literal:
+        return True
+    return inspect.isclass(type_) and not has_parts(type_)
+
+
+def _find_checks(leaf: Any, *, as_key: bool) -> Iterator[_InJSON]:
+    if get_origin(leaf) is Literal and all(isinstance(v, str) for v in get_args(leaf)):
+        return  # as pydantic checks it, it can tell a union's members
+    marker = find_marker(leaf, as_key=as_key)
+    if marker is not None:
+        yield _InJSON(marker)

@@ -7,6 +7,8 @@
 import dataclasses
 import datetime as dt
 import enum
+import json
+import pickle
 import sys
 import types
 import typing
@@ -227,6 +229,7 @@ KEYS = [
         "\u0000",
     ),
     *("self", "data", "1", '"', "\\", "\n", "None", "__annotations__", "cls"),
+    *("type", "$ref", "items", "fields", "name", "total", "__pydantic_config__"),
 ]
 
 
@@ -292,6 +295,55 @@ def test_one_dict_may_stand_in_several_places(receive: Receive) -> None:
     }
 
 
+def test_keys_that_look_alike_are_different_keys(receive: Receive) -> None:
+    keys = ["a-b", "a_b", "a b", "A-b", "ab", "aB"]
+    schema = {key: {"n": int} for key in keys}
+    text = json.dumps({key: {"n": n} for n, key in enumerate(keys)})
+    assert receive(schema, text) == json.loads(text)
+
+
+def test_a_schema_may_have_thirty_levels(receive: Receive, refuse: Refuse) -> None:
+    schema: Any = {"last": int}
+    for _ in range(30):
+        schema = {"down": [schema]}
+    text = '{"down": [' * 30 + '{"last": 1}' + "]}" * 30
+    assert receive(schema, text) == json.loads(text)
+    place = "down[0]." * 30 + "last"
+    assert refuse(schema, text.replace("1", '"x"')) == [(place, "int_type")]
+
+
+def test_a_schema_may_have_two_thousand_fields(
+    receive: Receive, refuse: Refuse
+) -> None:
+    schema = {f"key {n}": int for n in range(2_000)}
+    payload = {key: n for n, key in enumerate(schema)}
+    assert receive(schema, json.dumps(payload)) == payload
+    assert len(refuse(schema, "{}")) == 100
+
+
+def test_what_was_validated_is_plain_and_pickles(receive: Receive) -> None:
+    row = {"d": {"k": int}, "l": [{"k": dt.date | None}], "m": dict[int, Color]}
+    text = '{"d": {"k": 1}, "l": [{"k": "2026-01-31"}, {}], "m": {"1": "red"}}'
+    received = receive(
+        {**row, "s": Size, "p": Pair}, text[:-1] + ', "s": {"width": 1}, "p": [1, "b"]}'
+    )
+    assert pickle.loads(pickle.dumps(received)) == received  # noqa: S301 - its own
+    dicts = [received, received["d"], *received["l"], received["m"]]
+    assert {type(each) for each in dicts} == {dict}
+
+
+def test_generated_types_have_the_same_names_each_time(
+    make: Callable[..., Provider],
+) -> None:
+    def name() -> list[str]:
+        provider = make()
+        schema = {"a-b": {"k": int}, "a_b": [{"k": Size}], "c": {"d": [[{"e": str}]]}}
+        provider.actions.register("named", payload_schema=schema)(lambda: None)
+        return [*provider.actions["named"].payload.adapter.json_schema()["$defs"]]
+
+    assert name() == name()
+
+
 def test_the_fields_say_what_is_required_and_what_they_are_for(
     provider: Provider,
 ) -> None:
@@ -315,3 +367,11 @@ def test_a_schema_may_be_any_mapping(receive: Receive) -> None:
     assert receive(types.MappingProxyType({"o": inner}), '{"o": {"k": 1}}') == {
         "o": {"k": 1}
     }
+
+
+def test_an_alias_is_the_key_in_json(receive: Receive, refuse: Refuse) -> None:
+    aliased = Annotated[str, Field(alias="g")]
+    schema = {"f": aliased, "o": {"f": Annotated[str | None, Field(alias="g")]}}
+    text = '{"g": "a", "o": {"g": "b"}}'
+    assert receive(schema, text) == {"f": "a", "o": {"f": "b"}}
+    assert refuse(schema, '{"f": "a", "o": {}}') == [("g", "missing")]

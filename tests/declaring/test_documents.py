@@ -123,6 +123,21 @@ def test_an_account_is_read_as_strictly(provider: Provider, case: str) -> None:
     assert re.search(r" at byte \d+$", response["message"])
 
 
+def test_a_text_of_more_than_64_mib_is_refused_before_it_is_parsed(
+    provider: Provider,
+) -> None:
+    provider.actions.register("read")(lambda: None)
+    raw = b"{}" + b" " * (64 * 1024 * 1024)
+    response = json.loads(provider.dispatch("read", raw))
+    assert response["data"]["errors"] == [
+        {
+            "path": "",
+            "type": "json_invalid",
+            "message": "67,108,866 bytes are more than the 67,108,864 that are taken",
+        }
+    ]
+
+
 OFFSETS: list[tuple[bytes, int]] = [
     (b'{"a": \xff}', 6),
     (b'\n\n{"a":\n \xff}', 9),

@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
+from typing_extensions import TypedDict
 
 from arbvantage_provider import (
     DuplicateActionError,
@@ -23,11 +24,13 @@ from arbvantage_provider import (
     ProviderError,
     RegistrationError,
     SchemaError,
+    optional,
 )
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 
 Register = Callable[..., Any]
 List: Any = typing.List
+Union: Any = typing.Union
 
 
 class Foreign:
@@ -40,6 +43,14 @@ class Model(BaseModel):
 
 class Other(BaseModel):
     a: int
+
+
+class Typed(TypedDict):
+    a: int
+
+
+class Numbers(RootModel[list[int]]):
+    pass
 
 
 def whole(payload):
@@ -81,6 +92,52 @@ SCHEMAS: dict[str, tuple[Any, str, str]] = {
     "an ellipsis": ({"n": ...}, "payload_schema.n", "write a type"),
     "a function": ({"n": len}, "payload_schema.n", "write a type"),
     "a key that is no text": ({"o": {5: int}}, "payload_schema.o", "strings"),
+    "a list for a key": (
+        {"n": dict[tuple[int, int], str]},
+        "payload_schema.n",
+        "dict[str",
+    ),
+    "a model for a key": ({"n": [dict[Model, str]]}, "payload_schema.n[]", "dict[str"),
+    "a set of lists": ({"n": set[list[int]]}, "payload_schema.n", "write a list"),
+    "a set of sets": ({"n": [frozenset[set[int]]]}, "payload_schema.n[]", "frozenset"),
+    "a set of models": ({"n": set[Model]}, "payload_schema.n", "write a list"),
+    "a set of TypedDicts": (
+        {"n": set[tuple[Typed]]},
+        "payload_schema.n",
+        "write a list",
+    ),
+    "a set of Mappings": (
+        {"n": set[typing.Mapping[str, int]]},
+        "payload_schema.n",
+        "write a list",
+    ),
+    "an alias in a list": (
+        {"n": [Annotated[str, Field(alias="m")]]},
+        "payload_schema.n[]",
+        "as the key",
+    ),
+    "an alias in a union": (
+        {"n": Union[Annotated[str, Field(validation_alias="m")], None]},
+        "payload_schema.n",
+        "as the key",
+    ),
+    "a default in a list": (
+        {"n": [Annotated[int, Field(default=1)]]},
+        "payload_schema.n[]",
+        "around the whole",
+    ),
+    "a default in an optional": (
+        {"n": optional(Annotated[int, Field(default=1)])},
+        "payload_schema.n",
+        "around the whole",
+    ),
+    "a root that is a list": (Numbers, "payload_schema", "as a field"),
+    "a root that is a root": (RootModel[Numbers], "payload_schema", "as a field"),
+    "a root that is a choice": (
+        RootModel[int | list[str]],
+        "payload_schema",
+        "as a field",
+    ),
     "a foreign class": ({"u": {"t": Foreign}}, "payload_schema.u.t", "write a type"),
     "a foreign class in a list": (
         {"u": List[{"t": Foreign}]},

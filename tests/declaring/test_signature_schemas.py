@@ -179,3 +179,15 @@ def test_types_are_checked_as_strictly_as_in_a_dict_schema(run: Run) -> None:
 
     refused = run(handler, '{"when": "5", "flags": [1], "n": "2"}')
     assert [e["path"] for e in refused["data"]["errors"]] == ["when", "flags[0]", "n"]
+
+
+def test_an_alias_is_the_key_of_a_parameter(bind: Bind, run: Run) -> None:
+    def handler(
+        first: Annotated[str, Field(alias="first-name")],
+        last: Annotated[str | None, Field(validation_alias="last-name")],
+    ) -> tuple[Any, ...]:
+        return first, last
+
+    assert bind(handler, '{"first-name": "Ann"}') == ("Ann", None)
+    refused = run(handler, '{"first": "Ann"}')
+    assert refused["data"]["errors"][0]["path"] == "first-name"

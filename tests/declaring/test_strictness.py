@@ -35,6 +35,7 @@ class Level(enum.IntEnum):
     HIGH = 2
 
 
+ID = uuid.UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff")
 Moment = NewType("Moment", dt.datetime)
 Count = NewType("Count", int)
 Instant = TypeAliasType("Instant", dt.datetime)
@@ -84,6 +85,18 @@ REFUSED: list[tuple[Any, list[str]]] = [
     (Nested, ['["a"]', '[[["a"]]]']),
     (Instant, ['"5"', "5"]),
     (Count, ['"5"', "true", "1.5"]),
+    (
+        dict[int, int],
+        [f'{{"{key}": 1}}' for key in ("5.0", " 5", "05", "1_0", "", "a")],
+    ),
+    (dict[float, int], [f'{{"{key}": 1}}' for key in ("1_0", "NaN", "1e999", "5.")]),
+    (dict[bool, int], [f'{{"{key}": 1}}' for key in ("True", "1", "yes")]),
+    (dict[dt.date, int], ['{"5": 1}', '{"2026-02-30": 1}']),
+    (dict[uuid.UUID, int], ['{"5": 1}']),
+    (dict[Level, int], ['{"3": 1}', '{"1.0": 1}', '{"LOW": 1}']),
+    (dict[Literal["a", 1], int], ['{"b": 1}', '{"1.0": 1}']),
+    (dict[Annotated[int, Field(ge=1)], int], ['{"0": 1}']),
+    (Mapping[int, int], ['{"a": 1}']),
 ]
 TAKEN: list[tuple[Any, str, Any]] = [
     (int, "1.0", 1),
@@ -97,6 +110,21 @@ TAKEN: list[tuple[Any, str, Any]] = [
     (Annotated[int, Field(ge=1)], "1.0", 1),
     (Annotated[list[int], Field(min_length=1)], "[1.0]", [1]),
     (Sequence[int], "[1.0]", [1]),
+    (dict[int, int], '{"5": 1, "-7": 2}', {5: 1, -7: 2}),
+    (Mapping[int, list[str]], '{"5": []}', {5: []}),
+    (typing.Dict[Count, int], '{"5": 1}', {5: 1}),  # noqa: UP006 - as programs write
+    (dict[Annotated[int, Field(ge=1)], int], '{"1": 1}', {1: 1}),
+    (dict[int | dt.date, int], '{"1": 1}', {1: 1}),
+    (dict[float, int], '{"1": 1, "1.5e3": 2}', {1.0: 1, 1500.0: 2}),
+    (dict[bool, int], '{"true": 1, "false": 2}', {True: 1, False: 2}),
+    (dict[dt.date, int], '{"2026-01-31": 1}', {dt.date(2026, 1, 31): 1}),
+    (dict[uuid.UUID, int], f'{{"{ID}": 1}}', {ID: 1}),
+    (dict[Level, int], '{"1": 1}', {Level.LOW: 1}),
+    (dict[Literal["a", 1], int], '{"a": 1, "1": 2}', {"a": 1, 1: 2}),
+    (dt.datetime | int, '"2026-01-31"', dt.datetime(2026, 1, 31)),
+    (int | dt.timedelta | dt.time | None, '"PT1H"', dt.timedelta(hours=1)),
+    (int | dt.timedelta | dt.time | None, '"09:30"', dt.time(9, 30)),
+    (list[int | dt.date], '["2026-01-31", 1.0]', [dt.date(2026, 1, 31), 1]),
     (Mapping[str, int], '{"a": 1.0}', {"a": 1}),
     (Count, "1.0", 1),
     (Iterable[int], "[1.0]", [1]),

@@ -4,6 +4,7 @@
 # ruff: noqa: ARG003, ARG005
 # pyright: basic
 
+import enum
 import json
 import uuid
 from collections.abc import Callable
@@ -171,3 +172,24 @@ def test_at_most_a_hundred_violations_are_listed(run: Run) -> None:
     response = run(lambda payload: 1, text, payload_schema={"l": [int]})
     assert len(response["data"]["errors"]) == 100
     assert response["message"].endswith("(and 999 more)")
+
+
+class Size(enum.Enum):
+    SMALL = "s"
+    LARGE = "l"
+
+
+@pytest.mark.parametrize(
+    ("declared", "choices"),
+    [
+        (Literal["a", "b", "c"], "'a', 'b' or 'c'"),
+        (Literal["a"], "'a'"),
+        (Literal[1, "b"], "1 or 'b'"),
+        (Size, "'s' or 'l'"),
+    ],
+)
+def test_choices_are_listed_as_one_reads_them(
+    run: Run, declared: Any, choices: str
+) -> None:
+    refused = run(lambda: None, {"f": "x"}, payload_schema={"f": declared})
+    assert refused["data"]["errors"][0]["message"] == f"Input should be {choices}"

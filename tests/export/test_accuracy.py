@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from arbvantage_provider import Provider, StrictModel
 from arbvantage_provider.actions import Actions
@@ -36,22 +36,30 @@ class Colour(enum.Enum):
 class Pair(NamedTuple):
     left: str
     right: bool = False
+    number: int | None = None
 
 
 @dataclasses.dataclass
 class Box:
     label: str
     words: list[str] | None = None
+    count: int = 0
+    boxes: "list[Box] | None" = None
 
 
 class Tag(TypedDict, total=False):
     name: str
+    at: dt.datetime
+    by_level: dict[Level, float]
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
     name: str
     nested: "Strict | None" = None
+
+
+Nested = TypeAliasType("Nested", int | list["Nested"])
 
 
 # --- values: right ones, and ones that are nearly right -------------------------
@@ -133,9 +141,24 @@ LEAVES: tuple[tuple[Any, Values], ...] = (
     (Annotated[list[int], Field(min_length=1, max_length=2)], st.lists(numbers)),
     (Annotated[set[int], Field(min_length=1)], st.lists(numbers)),
     (Annotated[dict[str, int], Field(max_length=1)], st.just({"a": 1, "b": 2})),
+    (Annotated[int | None, Field(ge=1)], numbers),
+    (Annotated[int | float | None, Field(lt=5, multiple_of=1)], numbers),
+    (Annotated[str | list[int], Field(min_length=1)], near_texts() | st.lists(numbers)),
+    (Nested, numbers | st.lists(plain, max_size=3)),
     (Pair, st.lists(plain, max_size=3) | st.fixed_dictionaries({"left": plain})),
-    (Box, st.fixed_dictionaries({"label": plain}, optional={"words": plain})),
-    (Tag, st.fixed_dictionaries({}, optional={"name": plain, "a": plain})),
+    (
+        Box,
+        st.fixed_dictionaries(
+            {"label": near_texts()},
+            optional={"words": plain, "count": plain, "boxes": anything},
+        ),
+    ),
+    (
+        Tag,
+        st.fixed_dictionaries(
+            {}, optional={"name": near_texts(), "at": near_texts(), "a": plain}
+        ),
+    ),
     (Strict, st.fixed_dictionaries({"name": plain}, optional={"nested": anything})),
 )
 KEYS: tuple[tuple[Any, Values], ...] = (
@@ -144,6 +167,13 @@ KEYS: tuple[tuple[Any, Values], ...] = (
     (UUID, near_texts()),
     (dt.time, near_texts()),
     (Literal["a", "b"], st.sampled_from(["a", "b", "c"])),
+    (Literal["a", 1, True], st.sampled_from(["a", "1", "true", "True", "1.0"])),
+    (int, near_texts() | numbers.map(str)),
+    (float, near_texts() | numbers.map(str)),
+    (bool, st.sampled_from(["true", "false", "True", "1", ""])),
+    (Level, st.sampled_from(["1", "2", "3", "1.0", "LOW"])),
+    (Colour, st.sampled_from(["red", "RED", "None", "null", "0.5"])),
+    (int | dt.date, near_texts()),
     (Annotated[str, Field(pattern="^a")], st.text("ab", max_size=2)),
     (Annotated[str, Field(max_length=1)], st.text(max_size=2)),
 )
@@ -271,6 +301,17 @@ PROBES: tuple[Any, ...] = (
         {"label": "a", "words": [1]},
         {"name": 5},
         {"name": "a", "nested": {"name": None}},
+        {"label": "a", "count": "5"},
+        {"label": "a", "count": 1.0, "boxes": [{"label": "b", "count": 2.0}]},
+        {"label": "a", "boxes": [{"label": "b", "count": True}]},
+        {"label": "a", "words": None, "more": 1},
+        {"at": "2026-01-31", "by_level": {"1": 1}},
+        {"by_level": {"1.0": 1}},
+        {"left": "a", "number": "5"},
+        {"left": "a", "more": 1},
+        ["a", True, 1.0],
+        [1.0, ["5"]],
+        [1.0, [[], 2]],
     ),
     {"name": "a", "nested": None, "more": 1},
 )

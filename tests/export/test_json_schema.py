@@ -7,12 +7,22 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from typing_extensions import TypedDict
 
 from arbvantage_provider import Provider
 from arbvantage_provider.actions import Actions
 from arbvantage_provider.export import export_json_schema
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass
+class Box:
+    width: int
+
+
+class Label(TypedDict):
+    text: str
 
 
 def export(schema: Any, name: str = "tested") -> dict[str, Any]:
@@ -161,3 +171,33 @@ def test_the_order_of_registration_changes_nothing(shop: Provider) -> None:
         for actions in (shop.actions, other)
     ]
     assert texts[0] == texts[1]
+
+
+def test_the_bounds_of_a_choice_are_words_of_json_schema() -> None:
+    bounds: dict[str, Any] = {"ge": 1, "lt": 9, "multiple_of": 2}
+    schema = {
+        "one": Annotated[int | None, Field(**bounds)],
+        "two": Annotated[int | float, Field(gt=1, le=9)],
+        "long": Annotated[str | list[int], Field(min_length=1, max_length=2)],
+    }
+    fields = export(schema)["$defs"]["TestedPayload"]["properties"]
+    expected = {"type": "integer", "minimum": 1, "exclusiveMaximum": 9, "multipleOf": 2}
+    assert fields["one"]["anyOf"] == [expected, {"type": "null"}]
+    assert (fields["two"]["exclusiveMinimum"], fields["two"]["maximum"]) == (1, 9)
+    lengths = {"minLength": 1, "minItems": 1, "minProperties": 1}
+    lengths |= {"maxLength": 2, "maxItems": 2, "maxProperties": 2}
+    assert lengths.items() <= fields["long"].items()
+
+
+def test_a_class_in_a_closed_schema_is_closed() -> None:
+    actions = Actions()
+    schema = {"box": Box, "label": Label}
+    for extra in ("forbid", "ignore"):
+        register = actions.register(extra, payload_schema=schema, extra=extra)
+        register(lambda: None)
+    document = export_json_schema(actions, name="provider")
+    for extra, closed in (("forbid", False), ("ignore", None)):
+        whole = document["$defs"][f"{extra.title()}Payload"]
+        for part in (whole, *whole["properties"].values()):
+            node = document["$defs"].get(part.get("$ref", "").split("/")[-1], part)
+            assert node.get("additionalProperties") is closed

@@ -1,0 +1,98 @@
+"""Dataclasses, TypedDicts, NamedTuples and recursive types, as strict as a dict."""
+
+import dataclasses
+import inspect
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, GetCoreSchemaHandler, RootModel, TypeAdapter
+from pydantic_core import CoreSchema
+from typing_extensions import is_typeddict
+
+from arbvantage_provider.schema.tighten import tighten
+
+
+def compile_class(type_: Any, *, closed: bool = False) -> Any:
+    """A type that has parts, with these as strict as those of a dict schema.
+
+    What has a configuration of its own, as each ``BaseModel`` has, keeps it.
+
+    Args:
+        type_: a class, or what a ``type X = …`` that holds itself is called.
+        closed: whether keys that a class does not know are refused.
+
+    Raises:
+        PydanticUserError: or another of ``problems.UNBUILDABLE``, if pydantic
+            cannot validate it.
+    """
+    adapter: TypeAdapter[Any] = TypeAdapter(type_)
+    adapter.rebuild(raise_errors=True)
+    if inspect.isclass(type_) and not has_parts(type_):
+        return type_
+    return Annotated[type_, _Tightened(type_, closed, adapter.core_schema)]
+
+
+def has_parts(class_: Any) -> bool:
+    """Whether it is a class that pydantic reads as its parts, and no ``BaseModel``."""
+    if issubclass(class_, BaseModel):
+        return False
+    if dataclasses.is_dataclass(class_) or is_typeddict(class_):
+        return True
+    return hasattr(class_, "_fields") and issubclass(class_, tuple)
+
+
+def may_be_key(declared: Any) -> bool:
+    """Whether a text may stand for it, as the keys of a JSON object are text."""
+    if isinstance(declared, Mapping | list):
+        return False
+    kind: Any = get_origin(declared) or declared
+    if not inspect.isclass(kind):
+        return True
+    is_object = has_parts(kind) or issubclass(kind, BaseModel)
+    is_container = issubclass(kind, Collection) and not issubclass(kind, str | bytes)
+    return issubclass(kind, RootModel) or not (is_container or is_object)
+
+
+def is_hashable(compiled: Any) -> bool:
+    """Whether a value of the type may be in a set, where that can be known."""
+    origin = get_origin(compiled)
+    if origin is Annotated:
+        return is_hashable(get_args(compiled)[0])
+    if origin in {Union, UnionType}:
+        return any(map(is_hashable, get_args(compiled)))
+    if origin is tuple:
+        return all(map(is_hashable, get_args(compiled)))
+    kind = origin or compiled
+    if not inspect.isclass(kind):
+        return True
+    is_abstract = kind in {Sequence, Mapping, MutableMapping}  # a list or a dict
+    return not is_abstract and kind.__hash__ is not None
+
+
+@dataclass(frozen=True)
+class _Tightened:
+    """Stands first in an ``Annotated``, so that all else stands around it."""
+
+    type_: Any
+    closed: bool
+    core: CoreSchema = dataclasses.field(compare=False, repr=False)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        # Each use has a copy of its own, as pydantic changes what it is given.
+        return handler.generate_schema(_Built(tighten(self.core, closed=self.closed)))
+
+
+@dataclass(frozen=True)
+class _Built:
+    """What pydantic asks for a schema, so that it knows the definitions in it."""
+
+    core: CoreSchema
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return self.core
