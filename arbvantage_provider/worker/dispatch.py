@@ -167,26 +167,25 @@ class Dispatcher:
         return self.time_out(call)
 
     async def run_async(self, call: Call) -> Answer:
-        """Await an async handler; at its deadline it is cancelled.
+        """Await an async handler; whoever waits for this cancels it in time.
 
         Raises:
-            asyncio.CancelledError: if the caller is cancelled.
+            asyncio.CancelledError: if it was cancelled because ``call`` was.
         """
-        scope = asyncio.timeout(call.timeout)
         try:
-            async with scope:
-                value = call.action.invoke(call)
-                if inspect.isawaitable(value):
-                    value = await value
+            value = call.action.invoke(call)
+            if inspect.isawaitable(value):
+                value = await value
         except asyncio.CancelledError as error:
-            if _is_being_cancelled():
+            if call.cancelled:
                 raise
+            # Nobody here cancelled it: the handler did that itself.
             return self.fail(call.task, error)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
-            if not scope.expired():
+            if self.monotonic() < call.deadline:
                 return self.fail(call.task, error)
         else:
-            if not scope.expired():
+            if self.monotonic() < call.deadline:
                 return self._finish(call, value)
         return self.time_out(call)
 
@@ -281,12 +280,6 @@ def _close(value: object) -> None:
     """A coroutine that nobody will await must not be complained of later."""
     if isinstance(value, CoroutineType):
         value.close()
-
-
-def _is_being_cancelled() -> bool:
-    """Whether this coroutine's task is asked to end, and not the handler alone."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _skip_own_frames(error: BaseException) -> BaseException:

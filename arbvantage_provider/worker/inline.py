@@ -11,6 +11,8 @@ from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.responses import NotJSONError, encode_json
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.dispatch import Call, Dispatcher
+from arbvantage_provider.worker.event_loop import run_loop
+from arbvantage_provider.worker.runner import Runner
 
 Content = Mapping[str, Any] | bytes | str
 """A payload or account: a mapping, or JSON text as the hub would send it."""
@@ -82,10 +84,11 @@ def _run_async(dispatcher: Dispatcher, call: Call) -> Answer:
 
 def _run_loop(dispatcher: Dispatcher, call: Call) -> Answer:
     try:
-        return asyncio.run(dispatcher.run_async(call))
-    except (asyncio.CancelledError, SystemExit) as error:
-        # The handler cancelled its own task, or another of its tasks exits.
+        answer, _ = run_loop(Runner(dispatcher, 0).run(call))
+    except SystemExit as error:
+        # Another task of the handler's exits, and that ends the loop.
         return dispatcher.fail(call.task, error)
+    return answer
 
 
 def _loop_runs_here() -> bool:

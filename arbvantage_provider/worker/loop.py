@@ -8,7 +8,6 @@ that wait for the hub stop the polling by themselves.
 import asyncio
 from collections import deque
 from collections.abc import Collection
-from functools import partial
 from typing import Any, Final, Protocol
 
 from arbvantage_provider.clock import Clock
@@ -24,9 +23,9 @@ from arbvantage_provider.worker.dispatch import Call, Dispatcher
 from arbvantage_provider.worker.figures import Figures
 from arbvantage_provider.worker.limits import Limits
 from arbvantage_provider.worker.pace import Pace
+from arbvantage_provider.worker.runner import Runner, Running
 from arbvantage_provider.worker.snapshot import Snapshot
 from arbvantage_provider.worker.submit import ResultTaker, submit
-from arbvantage_provider.worker.threads import ThreadPool
 from arbvantage_provider.worker.waits import first_of
 
 POLL_GRACE: Final = 0.5
@@ -87,7 +86,7 @@ class Worker:
         self._slots = slots
         self._connect_timeout = connect_timeout
         self._shutdown_timeout = shutdown_timeout
-        self._threads = ThreadPool(slots, "handler")
+        self._runner = Runner(dispatcher, slots)
         self._figures = Figures(clock=clock, slots=slots, logger=logger)
         self._handed: deque[Task] = deque()
         self._polling: set[asyncio.Task[Any]] = set()
@@ -114,7 +113,7 @@ class Worker:
                 await self._work()
         finally:
             self._figures.state = "stopped"
-            self._threads.close()
+            self._runner.close()
             self._limits.close()
 
     def snapshot(self) -> Snapshot:
@@ -164,6 +163,7 @@ class Worker:
         _cancel(self._polling)
         reserve = min(SUBMIT_RESERVE, self._shutdown_timeout / 5)
         await self._wait_until(slots, end - reserve)
+        self._runner.clean_up = reserve / 2
         self._interrupting = True
         _cancel(self._handling)
         await self._wait_until(slots, end)
@@ -244,7 +244,7 @@ class Worker:
         slot = _this_task()
         self._figures.taken += 1
         self._unanswered[slot] = task
-        answer, thread = await self._answer(task)
+        answer, running = await self._answer(task)
         self._figures.submitting += 1
         try:
             next_task = await submit(
@@ -257,32 +257,25 @@ class Worker:
         finally:
             self._figures.submitting -= 1
         del self._unanswered[slot]
-        if thread is None:
+        if running is None:
             return next_task
-        await self._wait_for_thread(thread, next_task)
+        await self._wait_for_handler(running, next_task)
         return None
 
-    async def _answer(
-        self, task: Task
-    ) -> tuple[Answer, "asyncio.Future[Answer] | None"]:
-        """The task's answer, and the thread that still runs it, if one does."""
+    async def _answer(self, task: Task) -> tuple[Answer, Running | None]:
+        """The task's answer, and its handler if that runs on past its deadline."""
         slot = _this_task()
         self._handling.add(slot)
         try:
             call = await self._admit(task)
             if isinstance(call, Answer):
                 return call, None
-            if call.action.is_async:
-                return await self._dispatcher.run_async(call), None
-            return await self._run_on_thread(call)
-        except asyncio.CancelledError as error:
-            if self._ending:
+            return await self._runner.run(call)
+        except asyncio.CancelledError:
+            if self._ending or not self._interrupting:
                 raise
             slot.uncancel()
-            if self._interrupting:
-                return self._dispatcher.interrupt(task), None
-            # Nobody here cancelled it: the handler did that itself.
-            return self._dispatcher.fail(task, error), None
+            return self._dispatcher.interrupt(task), None
         finally:
             self._handling.discard(slot)
 
@@ -300,23 +293,8 @@ class Worker:
         self._dispatcher.begin(call)
         return call
 
-    async def _run_on_thread(
-        self, call: Call
-    ) -> tuple[Answer, "asyncio.Future[Answer] | None"]:
-        thread = self._threads.run(partial(self._dispatcher.run, call))
-        try:
-            done, _ = await asyncio.wait({thread}, timeout=call.timeout)
-        except asyncio.CancelledError:
-            call.cancelled = True
-            raise
-        if done:
-            return thread.result(), None
-        return self._dispatcher.time_out(call), thread
-
-    async def _wait_for_thread(
-        self, thread: "asyncio.Future[Answer]", next_task: Task | None
-    ) -> None:
-        """Keep the slot until a thread that is past its deadline is back."""
+    async def _wait_for_handler(self, running: Running, next_task: Task | None) -> None:
+        """Keep the slot until a handler that is past its deadline is back."""
         if next_task is not None:
             self._handed.append(next_task)
             self._pace.wake(1)
@@ -324,7 +302,7 @@ class Worker:
         figures.stuck += 1
         self._logger.warning("a handler is past its deadline", stuck=figures.stuck)
         try:
-            await first_of(thread, self._stopping)
+            await first_of(running, self._stopping)
         finally:
             figures.stuck -= 1
 

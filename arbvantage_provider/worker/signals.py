@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from arbvantage_provider.exceptions import ProviderError
+from arbvantage_provider.worker.event_loop import run_loop
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -47,7 +48,7 @@ def run_until_stopped(
             await serve()
 
     try:
-        asyncio.run(serve_with_signals())
+        run_loop(serve_with_signals())
     except Forced as error:
         if error.signum == signal.SIGINT:
             raise KeyboardInterrupt from None

@@ -1,6 +1,7 @@
 """A provider's life: start, concurrency, deadlines, stop."""
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import signal
@@ -266,11 +267,12 @@ def test_a_held_poll_does_not_delay_the_end(hub: LocalHub, make_provider: Make) 
 
 
 PROGRAM = """
-    import sys, threading, time
+    import asyncio, sys, threading, time
     from arbvantage_provider import Provider
 
     provider = Provider(
-        "tested", "token", sys.argv[1], execution_timeout=60, shutdown_timeout=30
+        "tested", "token", sys.argv[1], execution_timeout=60,
+        shutdown_timeout=float(sys.argv[2]),
     )
 
     @provider.actions.register()
@@ -282,6 +284,15 @@ PROGRAM = """
     def hang():
         print("begun", flush=True)
         time.sleep(600)
+
+    @provider.actions.register()
+    async def swallow():
+        print("begun", flush=True)
+        while True:
+            try:
+                await asyncio.sleep(600)
+            except asyncio.CancelledError:
+                pass
 
     provider.start()
     print("ended", flush=True)
@@ -296,10 +307,10 @@ def program(tmp_path: Path, hub: LocalHub) -> Any:
     hub.token = "token"
     started: list[subprocess.Popen[str]] = []
 
-    def start(action: str) -> "subprocess.Popen[str]":
+    def start(action: str, grace: float = 30) -> "subprocess.Popen[str]":
         hub.submit(action)
         process = subprocess.Popen(
-            [sys.executable, str(script), hub.url],
+            [sys.executable, str(script), hub.url, str(grace)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -355,3 +366,58 @@ def test_a_handler_that_cancels_itself_costs_no_slot(hub: LocalHub) -> None:
         results = [hub.submit("cancel_myself").result(20) for _ in range(3)]
 
     assert {result.message for result in results} == {"CancelledError"}
+
+
+def test_an_async_handler_that_swallows_its_cancellation_is_answered_for(
+    hub: LocalHub,
+) -> None:
+    provider = Provider("tested", max_concurrency=2, execution_timeout=0.2)
+    release = threading.Event()
+
+    @provider.actions.register()
+    async def swallow() -> None:
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    @provider.actions.register()
+    async def greet() -> str:
+        return "hello"
+
+    with running(provider, hub):
+        swallowed = hub.submit("swallow").result(20)
+        hub.wait_until(lambda: provider.snapshot().slots_stuck == 1)
+        assert hub.submit("greet").result(20).data == "hello"
+        release.set()
+        hub.wait_until(lambda: provider.snapshot().slots_stuck == 0)
+
+    assert swallowed.message.startswith("ActionTimeoutError: 'swallow' was not done")
+
+
+def test_what_a_handler_sets_in_its_context_ends_with_its_task(hub: LocalHub) -> None:
+    provider = Provider("tested", max_concurrency=1)
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="none")
+
+    @provider.actions.register()
+    async def set_user() -> str:
+        before = user.get()
+        user.set("somebody")
+        return before
+
+    with running(provider, hub):
+        found = [hub.submit("set_user").result(20).data for _ in range(3)]
+
+    assert found == ["none", "none", "none"]
+
+
+@posix_only
+def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_exit(
+    program: Any, hub: LocalHub
+) -> None:
+    process = program("swallow", grace=2)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+
+    assert (process.returncode, output) == (0, "ended\n")
+    message = hub.submissions[0].message
+    assert message == "'swallow' was interrupted: the provider stopped"

@@ -1,0 +1,71 @@
+"""Running a handler where it belongs, and answering for it at its deadline.
+
+Async handlers run on the loop, each in a task of its own, so that neither what one
+sets in its context nor what it does with a cancellation reaches the slot; sync
+handlers run on a thread.
+"""
+
+import asyncio
+from functools import partial
+from typing import Final, TypeAlias
+
+from arbvantage_provider.worker.answers import Answer
+from arbvantage_provider.worker.dispatch import Call, Dispatcher
+from arbvantage_provider.worker.threads import ThreadPool
+
+CLEAN_UP: Final = 0.5
+
+Running: TypeAlias = asyncio.Future[Answer]
+
+
+class Runner:
+    """Runs the handlers of one worker.
+
+    Args:
+        dispatcher: calls them.
+        slots: how many sync handlers may run at once.
+
+    Attributes:
+        clean_up: seconds that a cancelled handler has, before its task is answered
+            for without it.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, slots: int) -> None:
+        self.clean_up = CLEAN_UP
+        self._dispatcher = dispatcher
+        self._threads = ThreadPool(slots, "handler")
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.close()
+
+    async def run(self, call: Call) -> tuple[Answer, Running | None]:
+        """The call's answer, and its handler if that runs on past its deadline.
+
+        Raises:
+            asyncio.CancelledError: if the slot is cancelled; an async handler is
+                too, and may clean up before.
+        """
+        running = self._start(call)
+        try:
+            await asyncio.wait({running}, timeout=call.timeout)
+        except asyncio.CancelledError:
+            call.cancelled = True
+            await self._cancel(call, running)
+            raise
+        if running.done():
+            return running.result(), None
+        answer = self._dispatcher.time_out(call)
+        await self._cancel(call, running)
+        return answer, None if running.done() else running
+
+    def _start(self, call: Call) -> Running:
+        if call.action.is_async:
+            return asyncio.ensure_future(self._dispatcher.run_async(call))
+        return self._threads.run(partial(self._dispatcher.run, call))
+
+    async def _cancel(self, call: Call, running: Running) -> None:
+        """Cancel an async handler; a thread looks at ``cancelled`` by itself."""
+        if call.action.is_async:
+            running.cancel()
+            await asyncio.wait({running}, timeout=self.clean_up)
