@@ -41,8 +41,10 @@ if TYPE_CHECKING:
         RegistrationError,
         SchemaError,
     )
+    from arbvantage_provider.middleware import Outcome, TaskInfo
     from arbvantage_provider.provider import Provider
     from arbvantage_provider.responses import ProviderResponse
+    from arbvantage_provider.retry import Retry
     from arbvantage_provider.schema.legacy import optional
     from arbvantage_provider.schema.strict import StrictModel
     from arbvantage_provider.settings import ProviderSettings
@@ -62,6 +64,7 @@ __all__ = [
     "HandlerSignatureError",
     "HubError",
     "InvalidPayloadError",
+    "Outcome",
     "ProtocolError",
     "Provider",
     "ProviderError",
@@ -69,9 +72,11 @@ __all__ = [
     "ProviderSettings",
     "RateLimitedError",
     "RegistrationError",
+    "Retry",
     "SchemaError",
     "StrictModel",
     "TaskContext",
+    "TaskInfo",
     "__version__",
     "optional",
 ]
@@ -79,11 +84,14 @@ __all__ = [
 _ROOMS = {
     "Action": "actions",
     "Actions": "actions",
+    "Outcome": "middleware",
     "Provider": "provider",
     "ProviderResponse": "responses",
     "ProviderSettings": "settings",
+    "Retry": "retry",
     "StrictModel": "schema.strict",
     "TaskContext": "context",
+    "TaskInfo": "middleware",
     "optional": "schema.legacy",
 }
 

@@ -1,7 +1,7 @@
 """``Provider``: actions under a name, for a hub. It only composes the rooms."""
 
 import asyncio
-from typing import Any, Self
+from typing import Any, Final, Self, TypeVar
 
 from pydantic_core import from_json
 from typing_extensions import override
@@ -12,6 +12,7 @@ from arbvantage_provider.context import Profile
 from arbvantage_provider.exceptions import AuthenticationError
 from arbvantage_provider.hub.client import HubClient
 from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.middleware import Middleware, check_middleware
 from arbvantage_provider.observe.logs import make_logger
 from arbvantage_provider.observe.redaction import Redactor
 from arbvantage_provider.rate_limit import RateLimitMonitor
@@ -34,8 +35,12 @@ from arbvantage_provider.worker.lifecycle import Lifecycle
 from arbvantage_provider.worker.limits import Limits, check_monitor
 from arbvantage_provider.worker.loop import Worker
 from arbvantage_provider.worker.pace import Pace
+from arbvantage_provider.worker.places import Places, WaitingRoom
 from arbvantage_provider.worker.signals import run_until_stopped
 from arbvantage_provider.worker.snapshot import Snapshot
+
+_new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+Around = TypeVar("Around", bound=Middleware)
 
 
 class Provider:
@@ -212,6 +217,21 @@ class Provider:
             return Snapshot(slots=self.settings.max_concurrency)
         return worker.snapshot()
 
+    def middleware(self, middleware: Around) -> Around:
+        """A decorator: let a generator function run around each task.
+
+        What stands before its ``outcome = yield`` runs before the task's payload is
+        looked at, and the rest once there is an answer. The first that is registered
+        is the outermost. A sync one runs on the loop, and must not block. What goes
+        wrong in one is logged, and the task goes on.
+
+        Raises:
+            ConfigError: if it is no generator function, sync or async.
+        """
+        check_middleware(middleware)
+        self._dispatcher.seam.middlewares.append(middleware)
+        return middleware
+
     # --- running one task, without a hub -------------------------------------
 
     def process_task(
@@ -241,7 +261,7 @@ class Provider:
         past its deadline it is answered for when it returns.
         """
         # A named tuple's own constructor is a Python function; this is a fast path.
-        task = tuple.__new__(Task, ("", action, payload, account))
+        task: Task = _new(Task, ("", action, payload, account))
         return dispatch_here(self._dispatcher, task).text
 
     def handle_task_exception(  # noqa: PLR0917 - the earlier SDK's signature
@@ -317,13 +337,16 @@ class Provider:
     def _make_worker(self, client: HubClient, stopping: asyncio.Event) -> Worker:
         settings = self.settings
         slots = settings.max_concurrency
+        room = WaitingRoom(slots)
         limits = Limits(
             monitor=self.rate_limit_monitor,
             clock=self._clock,
             stopping=stopping,
             slots=slots,
+            room=room,
             logger=self.logger,
         )
+        places = Places(clock=self._clock, stopping=stopping, room=room)
         pace = Pace(
             clock=self._clock,
             stopping=stopping,
@@ -334,6 +357,7 @@ class Provider:
             hub=client,
             dispatcher=self._dispatcher,
             limits=limits,
+            places=places,
             pace=pace,
             clock=self._clock,
             logger=self.logger,

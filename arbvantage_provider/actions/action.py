@@ -10,6 +10,7 @@ from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.handlers.invoke import Invoke
 from arbvantage_provider.handlers.plan import CallPlan
 from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.declared import Schema
 
 
@@ -30,6 +31,8 @@ class Action:
             annotation is a model, a dataclass or a ``TypedDict``; else ``None``.
         timeout: seconds that the handler has; ``None``: the provider's.
         rate_limit_monitor: a limit of this action alone, or ``None``.
+        max_concurrency: how many of its tasks may run at once; ``None``: all.
+        retry: when its handler is run again, or ``None``.
         is_async: whether the handler is awaited.
         plan: where each argument comes from.
         invoke: calls the handler by the plan.
@@ -46,6 +49,8 @@ class Action:
     result: TypeAdapter[Any] | None
     timeout: float | None
     rate_limit_monitor: RateLimitMonitor | None
+    max_concurrency: int | None
+    retry: Retry | None
     is_async: bool
     plan: CallPlan
     invoke: Invoke

@@ -12,12 +12,14 @@ from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.result import compile_result
 from arbvantage_provider.exceptions import HandlerSignatureError, RegistrationError
 from arbvantage_provider.handlers.docstring import Docstring, read_docstring
-from arbvantage_provider.handlers.invoke import make_invoke
-from arbvantage_provider.handlers.plan import is_special, plan_call
+from arbvantage_provider.handlers.invoke import Invoke, make_invoke
+from arbvantage_provider.handlers.plan import CallPlan, is_special, plan_call
 from arbvantage_provider.handlers.readers import NAMED
+from arbvantage_provider.handlers.retry import retry_async, retry_sync
 from arbvantage_provider.handlers.signature import Signature, read_signature
 from arbvantage_provider.handlers.types import is_dict, is_model, is_unsaid, strip
 from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.declared import (
     Role,
     Schema,
@@ -37,6 +39,8 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     account_schema: Any,
     rate_limit_monitor: RateLimitMonitor | None,
     timeout: float | None,
+    retry: Retry | None = None,
+    max_concurrency: int | None = None,
     extra: Extra = "ignore",
     takes: Any = None,
 ) -> Action:
@@ -46,6 +50,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     first parameter must be, whatever its name.
     """
     _check_options(name, timeout=timeout, monitor=rate_limit_monitor, extra=extra)
+    _check_engine_options(name, retry=retry, max_concurrency=max_concurrency)
     if description is not None and not isinstance(description, str):
         raise RegistrationError(name, f"description is {description!r}; give a text")
     signature = read_signature(name, handler)
@@ -75,10 +80,33 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         result=compile_result(name, signature.returns),
         timeout=timeout,
         rate_limit_monitor=rate_limit_monitor,
+        max_concurrency=max_concurrency,
+        retry=retry,
         is_async=signature.is_async,
         plan=plan,
-        invoke=make_invoke(handler, plan),
+        invoke=_make_invoke(handler, plan, retry, is_async=signature.is_async),
     )
+
+
+def _make_invoke(
+    handler: Callable[..., Any], plan: CallPlan, retry: Retry | None, *, is_async: bool
+) -> Invoke:
+    invoke = make_invoke(handler, plan)
+    if retry is None:
+        return invoke
+    return (retry_async if is_async else retry_sync)(invoke, retry)
+
+
+def _check_engine_options(name: str, *, retry: Any, max_concurrency: Any) -> None:
+    if retry is not None and not isinstance(retry, Retry):
+        problem = (
+            f"retry is {retry!r}; give a Retry, such as Retry(on=OSError, tries=3)"
+        )
+        raise RegistrationError(name, problem)
+    is_whole = type(max_concurrency) is int and max_concurrency >= 1
+    if max_concurrency is not None and not is_whole:
+        problem = f"max_concurrency is {max_concurrency!r}; give a whole number"
+        raise RegistrationError(name, f"{problem} of at least 1")
 
 
 def _check_options(name: Any, *, timeout: Any, monitor: Any, extra: Any) -> None:

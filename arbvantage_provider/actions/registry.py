@@ -11,6 +11,7 @@ from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.build import build_action
 from arbvantage_provider.exceptions import DuplicateActionError, RegistrationError
 from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.legacy import Extra
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -42,6 +43,8 @@ class Actions:
         *,
         rate_limit_monitor: RateLimitMonitor | None = None,
         timeout: float | None = None,
+        max_concurrency: int | None = None,
+        retry: Retry | None = None,
         extra: Extra = "ignore",
     ) -> Callable[[Handler], Handler]:
         """A decorator that registers a handler and returns it unchanged.
@@ -58,6 +61,9 @@ class Actions:
             rate_limit_monitor: a limit of this action alone.
             timeout: seconds that the handler has; the provider's
                 ``execution_timeout`` if left out.
+            max_concurrency: how many tasks of this action may run at once; as many
+                as the provider has slots if left out.
+            retry: when the handler is run again; never if left out.
             extra: ``"forbid"`` refuses keys that a dict schema, or the signature,
                 does not know. A model of yours decides for itself.
 
@@ -75,6 +81,8 @@ class Actions:
             "account_schema": account_schema,
             "rate_limit_monitor": rate_limit_monitor,
             "timeout": timeout,
+            "max_concurrency": max_concurrency,
+            "retry": retry,
             "extra": extra,
         }
 
@@ -84,7 +92,7 @@ class Actions:
 
         return decorate
 
-    def handles(
+    def handles(  # noqa: PLR0913 - options of ``register``
         self,
         payload: type[Payload],
         *,
@@ -93,6 +101,8 @@ class Actions:
         account_schema: Any = None,
         rate_limit_monitor: RateLimitMonitor | None = None,
         timeout: float | None = None,
+        max_concurrency: int | None = None,
+        retry: Retry | None = None,
     ) -> Callable[
         [Callable[Concatenate[Payload, P], R]], Callable[Concatenate[Payload, P], R]
     ]:
@@ -109,6 +119,8 @@ class Actions:
             account_schema: the account's schema.
             rate_limit_monitor: a limit of this action alone.
             timeout: seconds that the handler has.
+            max_concurrency: how many tasks of this action may run at once.
+            retry: when the handler is run again.
 
         Raises:
             RegistrationError: as ``register`` does.
@@ -126,6 +138,8 @@ class Actions:
                 account_schema=account_schema,
                 rate_limit_monitor=rate_limit_monitor,
                 timeout=timeout,
+                max_concurrency=max_concurrency,
+                retry=retry,
                 takes=payload,
             )
             self._add(action)

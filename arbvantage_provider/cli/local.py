@@ -65,7 +65,7 @@ def _print_results(
             progress.clear()
             emit(_format_result(result))
             counts[result.status] += 1
-            progress.show(counts.total())
+            progress.show(counts.total(), counts["error"])
         progress.clear()
     finally:
         stop()

@@ -3,27 +3,48 @@
 import sys
 from typing import TextIO
 
+from arbvantage_provider.clock import Clock, SystemClock
+
 _CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """``done/total`` on a terminal's stderr; nothing where stderr is no terminal.
+    """Done, failed, rate and time left on a terminal's stderr; elsewhere nothing.
 
     The cursor goes back to the line's start, so that a log line writes over it.
 
     Args:
         total: how many tasks there are.
         stream: stderr.
+        clock: tells the rate, which counts from the first ``show``.
     """
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, total: int, stream: TextIO | None = None, clock: Clock | None = None
+    ) -> None:
         self._total = total
         self._stream = sys.stderr if stream is None else stream
         self._is_shown = self._stream.isatty()
+        self._clock = SystemClock() if clock is None else clock
+        self._began = self._clock.monotonic()
 
-    def show(self, done: int) -> None:
-        """Write the line."""
-        self._write(f"{_CLEAR}{done}/{self._total} answered\r")
+    def show(self, done: int, failed: int = 0) -> None:
+        """Write the line.
+
+        Args:
+            done: how many tasks are answered.
+            failed: how many of them with status ``error``.
+        """
+        parts = [f"{done}/{self._total} answered"]
+        if failed:
+            parts.append(f"{failed} failed")
+        seconds = self._clock.monotonic() - self._began
+        if done and seconds > 0:
+            rate = done / seconds
+            parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")  # noqa: PLR2004 - two digits tell enough
+            if done < self._total:
+                parts.append(f"{format_duration((self._total - done) / rate)} left")
+        self._write(f"{_CLEAR}{', '.join(parts)}\r")
 
     def clear(self) -> None:
         """Wipe the line, before something else is written there."""
@@ -33,3 +54,12 @@ class Progress:
         if self._is_shown:
             self._stream.write(text)
             self._stream.flush()
+
+
+def format_duration(seconds: float) -> str:
+    """``4 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    whole = max(round(seconds), 1)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

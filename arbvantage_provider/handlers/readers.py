@@ -36,6 +36,23 @@ class Inputs(Protocol):
         """What may be known of the provider."""
         ...
 
+    def try_again(self, error: Exception, wait: float) -> bool:
+        """Begin another try, unless it would begin after the deadline.
+
+        Args:
+            error: what the last try raised.
+            wait: seconds until the next one.
+        """
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait on this thread."""
+        ...
+
+    async def wait(self, seconds: float) -> None:
+        """Wait on the running loop."""
+        ...
+
 
 Reader = Callable[[Inputs], Any]
 

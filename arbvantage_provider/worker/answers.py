@@ -8,9 +8,10 @@ the data.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import to_json
+from typing_extensions import override
 
 from arbvantage_provider.context import Profile
 from arbvantage_provider.responses import (
@@ -29,13 +30,42 @@ class Answer(NamedTuple):
     Attributes:
         status: ``success``, ``error``, ``warning`` or ``limit``.
         text: the JSON text of the response, in UTF-8.
+        message: of the response.
+        failure: why the handler's own response is not the answer, where it is not.
     """
 
     status: str
     text: bytes
+    message: str = ""
+    failure: "Failure | None" = None
+
+    @override
+    def __repr__(self) -> str:
+        # asyncio shows results of tasks; a result may hold anything.
+        return f"<{type(self).__name__} {self.status}>"
 
 
-_new: Final = tuple.__new__
+class Failure(NamedTuple):
+    """Something went wrong with a task, and people should be told.
+
+    Attributes:
+        event: what, as a log line says it.
+        level: of the line: ``warning``, or ``error`` where a program is at fault.
+        error: what was raised, or what the task was refused with, if anything.
+        is_foreign: whether the error's traceback says something to its author.
+    """
+
+    event: str
+    level: Literal["warning", "error"]
+    error: BaseException | None = None
+    is_foreign: bool = False
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.event}>"
+
+
+_new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 """A named tuple's own constructor is a Python function, which this spares the answer
 that most tasks get."""
 _WRAPPING: Final = frozenset({"provider", "action", "response"})
@@ -63,7 +93,8 @@ class Format:
         if self.unified:
             text = self._wrap(text, action)
         text = b'{"status":"success","message":"","data":%b}' % text
-        return _new(Answer, ("success", text))
+        answer: Answer = _new(Answer, ("success", text, "", None))
+        return answer
 
     def encode(self, response: Response, action: str) -> Answer:
         """The answer for a response.
@@ -128,7 +159,7 @@ def _is_wrapped(data: object) -> bool:
 
 def _write(status: str, message: str, data: bytes) -> Answer:
     text = to_json(_as_unicode(message)) if message else b'""'
-    return Answer(status, b'%b%b,"data":%b}' % (_HEADS[status], text, data))
+    return Answer(status, b'%b%b,"data":%b}' % (_HEADS[status], text, data), message)
 
 
 def _as_unicode(text: str) -> str:

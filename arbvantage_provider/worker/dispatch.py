@@ -25,8 +25,9 @@ from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.logs import bind_task
 from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
 from arbvantage_provider.responses import NotJSONError, Response, respond
-from arbvantage_provider.worker.answers import Answer, Format
+from arbvantage_provider.worker.answers import Answer, Failure, Format
 from arbvantage_provider.worker.failures import describe_failure
+from arbvantage_provider.worker.seam import Seam
 
 ErrorHook: TypeAlias = Callable[[BaseException, Task], object]
 """Turns what a handler raised into a response, or a dict that is already one."""
@@ -46,12 +47,14 @@ class Call:
         timeout: seconds that the handler has.
         deadline: when they are over, on the provider's clock.
         cancelled: whether nobody waits for the result any more.
+        attempt: 1 for the first run of the handler.
     """
 
     __slots__ = (
         "_dispatcher",
         "account",
         "action",
+        "attempt",
         "cancelled",
         "deadline",
         "payload",
@@ -75,11 +78,38 @@ class Call:
         self.timeout: float = action.timeout or dispatcher.timeout
         self.deadline: float = dispatcher.monotonic() + self.timeout
         self.cancelled: bool = False
+        self.attempt: int = 1
 
     @property
     def profile(self) -> Profile:
         """What the handler may know of the provider."""
         return self._dispatcher.profile
+
+    def try_again(self, error: Exception, wait: float) -> bool:
+        """Begin another try, unless it would begin after the deadline.
+
+        The payload is validated anew, as the last try may have changed it.
+        """
+        dispatcher = self._dispatcher
+        if self.cancelled or dispatcher.monotonic() + wait >= self.deadline:
+            return False
+        logger = dispatcher.logger_of(self.task)
+        reason = dispatcher.describe(error, self.task.account).message
+        logger.warning(
+            "trying again", attempt=self.attempt, wait=round(wait, 3), reason=reason
+        )
+        self.attempt += 1
+        self.payload = self.action.payload.validate(self.task.payload)
+        self.account = self.action.read_account(self.task.account)
+        return True
+
+    def sleep(self, seconds: float) -> None:
+        """Wait on this thread."""
+        self._dispatcher.clock.sleep(seconds)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait on the running loop."""
+        await self._dispatcher.clock.wait(asyncio.Event(), seconds)
 
     @property
     def context(self) -> TaskContext:
@@ -89,6 +119,7 @@ class Call:
             id=self.task.id,
             action=self.action.name,
             provider=self.profile.name,
+            attempt=self.attempt,
             timeout=self.timeout,
             deadline=self.deadline,
             monotonic=dispatcher.monotonic,
@@ -109,6 +140,9 @@ class Dispatcher:
         redactor: cuts the token out of messages.
         logger: the provider's.
         on_error: a user's own answer to what handlers raise, if any.
+
+    Attributes:
+        seam: where logging, counting and middleware hang.
     """
 
     def __init__(  # noqa: PLR0913 - each is another room's part
@@ -125,7 +159,9 @@ class Dispatcher:
     ) -> None:
         self.profile = profile
         self.timeout = timeout
+        self.clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
+        self.seam = Seam(profile.name, clock, self.logger_of)
         self._actions = actions
         self._format = formatter
         self._redactor = redactor
@@ -207,8 +243,8 @@ class Dispatcher:
         self, task: Task, error: ActionError, event: str = "task refused"
     ) -> Answer:
         """The answer to a task that ends with an error of this package."""
-        self.logger_of(task).warning(event, reason=error.message)
-        return self._encode(task, describe_failure(error))
+        answer = self._encode(task, describe_failure(error))
+        return answer._replace(failure=Failure(event, "warning", error))
 
     def _finish(self, call: Call, value: Any) -> Answer:
         """What a handler returned, as an answer."""
@@ -233,23 +269,27 @@ class Dispatcher:
             problem = f"the result of {task.action!r} cannot be JSON: {error}"
         except BaseException as error:  # noqa: BLE001 - a model's serialiser may raise anything
             problem = f"the result of {task.action!r} fails to be written: {type(error).__name__}"
-        self.logger_of(task).error(problem)
-        return self._encode(task, Response("error", problem, errors))
+        answer = self._encode(task, Response("error", problem, errors))
+        return answer._replace(failure=Failure(problem, "error"))
 
     def fail(self, task: Task, error: BaseException) -> Answer:
         """What a handler raised, as an answer."""
-        logger = self.logger_of(task)
         if isinstance(error, ActionError):
-            logger.warning("task failed", reason=error.message)
+            failure = Failure("task failed", "warning", error)
         else:
-            logger.error("handler raised", exc_info=_skip_own_frames(error))
+            error = _skip_own_frames(error)
+            failure = Failure("handler raised", "error", error, is_foreign=True)
+        return self._describe(task, error)._replace(failure=failure)
+
+    def _describe(self, task: Task, error: BaseException) -> Answer:
+        """The answer to an exception, in the words of the user's hook or in ours."""
         if self._on_error is not None:
             try:
                 value = self._on_error(error, task)
                 _close(value)
                 return self._format.take(value, task.action)
-            except BaseException:
-                logger.exception("handle_task_exception raised")
+            except BaseException:  # noqa: BLE001 - SystemExit must not end the worker
+                self.logger_of(task).exception("handle_task_exception raised")
         return self._encode(task, self.describe(error, task.account))
 
     def describe(self, error: BaseException, account: bytes) -> Response:

@@ -1,8 +1,12 @@
 """What a worker counts while it runs, and whether its hub answers."""
 
-from typing import Any
+from collections import Counter
+from typing import Any, get_args
 
 from arbvantage_provider.clock import Clock
+from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.responses import Status
+from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.snapshot import Snapshot, State
 
 
@@ -18,6 +22,7 @@ class Figures:
         state: how far the worker is.
         taken: how many tasks came.
         answered: how many of them the hub has the result of.
+        by_status: how many have an answer of each status.
         refused: how many of them have a result that the hub refused for good.
         oversized: how many tasks were too large to take.
         stuck: how many slots wait for a thread that is past its deadline.
@@ -30,21 +35,24 @@ class Figures:
         self.taken = self.answered = self.refused = self.oversized = 0
         self.stuck = self.submitting = 0
         self.rate_limit: float = 0.0
+        self.by_status: Counter[str] = Counter()
         self._clock = clock
         self._slots = slots
         self._logger = logger
         self._last_contact: float | None = None
         self._failing = False
 
-    def snapshot(self, unanswered: int) -> Snapshot:
+    def snapshot(self, unanswered: int, *, is_blocked: bool) -> Snapshot:
         """All of them at this moment.
 
         Args:
             unanswered: how many tasks the hub waits for.
+            is_blocked: whether something blocks the event loop.
         """
         contact = self._last_contact
         return Snapshot(
             state=self.state,
+            healthy=self.stuck < self._slots and not is_blocked,
             slots=self._slots,
             slots_taken=unanswered + self.stuck,
             slots_stuck=self.stuck,
@@ -53,11 +61,16 @@ class Figures:
             tasks_answered=self.answered,
             tasks_refused=self.refused,
             tasks_oversized=self.oversized,
+            tasks_by_status={s: self.by_status[s] for s in get_args(Status)},
             since_contact=None
             if contact is None
             else self._clock.monotonic() - contact,
             rate_limit=self.rate_limit,
         )
+
+    def note_answer(self, _: Task, answer: Answer) -> None:
+        """A task has an answer."""
+        self.by_status[answer.status] += 1
 
     def note_contact(self) -> None:
         """The hub answered."""

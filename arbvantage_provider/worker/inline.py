@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from arbvantage_provider.exceptions import InvalidPayloadError, Violation
@@ -29,7 +29,9 @@ def process(
             account=b"" if account is None else _encode_content(account, "account"),
         )
     except NotJSONError as error:
-        return dispatcher.refuse(task, _refuse_content(action, error))
+        answer = dispatcher.refuse(task, _refuse_content(action, error))
+        dispatcher.seam.report(task, answer)
+        return answer
     return dispatch_here(dispatcher, task, _run_in_time)
 
 
@@ -60,12 +62,35 @@ def dispatch_here(
     It cannot be interrupted there: past its deadline it is answered for when it
     returns.
     """
+    if dispatcher.seam.middlewares:
+        return _on_loop(dispatcher, task, _run_around(dispatcher, task, run))
     call = dispatcher.prepare(task)
     if isinstance(call, Answer):
-        return call
-    if call.action.is_async:
-        return _run_async(dispatcher, call)
-    return run(dispatcher, call)
+        answer = call
+    elif call.action.is_async:
+        answer = _on_loop(dispatcher, task, _run_async(dispatcher, call))
+    else:
+        answer = run(dispatcher, call)
+    if answer.failure is not None:
+        dispatcher.seam.report(task, answer)
+    return answer
+
+
+async def _run_around(
+    dispatcher: Dispatcher, task: Task, run: Callable[[Dispatcher, Call], Answer]
+) -> Answer:
+    """The same with middleware around it, which may be async."""
+
+    async def run_inside(task: Task) -> tuple[Answer, None]:
+        call = dispatcher.prepare(task)
+        if isinstance(call, Answer):
+            return call, None
+        if call.action.is_async:
+            return await _run_async(dispatcher, call), None
+        return run(dispatcher, call), None
+
+    answer, _ = await dispatcher.seam.around(task, run_inside)
+    return answer
 
 
 def _run_in_time(dispatcher: Dispatcher, call: Call) -> Answer:
@@ -75,20 +100,24 @@ def _run_in_time(dispatcher: Dispatcher, call: Call) -> Answer:
     return answers[0] if answers else dispatcher.time_out(call)
 
 
-def _run_async(dispatcher: Dispatcher, call: Call) -> Answer:
-    """Run on a loop of its own; on another thread where one is running here."""
-    if _loop_runs_here():
-        return _start(lambda: _run_loop(dispatcher, call), None)[0]
-    return _run_loop(dispatcher, call)
-
-
-def _run_loop(dispatcher: Dispatcher, call: Call) -> Answer:
-    try:
-        answer, _ = run_loop(Runner(dispatcher, 0).run(call))
-    except SystemExit as error:
-        # Another task of the handler's exits, and that ends the loop.
-        return dispatcher.fail(call.task, error)
+async def _run_async(dispatcher: Dispatcher, call: Call) -> Answer:
+    answer, _ = await Runner(dispatcher, 0).run(call)
     return answer
+
+
+def _on_loop(
+    dispatcher: Dispatcher, task: Task, main: Coroutine[Any, Any, Answer]
+) -> Answer:
+    """Run on a loop of its own; on another thread where one is running here."""
+
+    def run() -> Answer:
+        try:
+            return run_loop(main)
+        except SystemExit as error:
+            # Another task of the handler's exits, and that ends the loop.
+            return dispatcher.fail(task, error)
+
+    return _start(run, None)[0] if _loop_runs_here() else run()
 
 
 def _loop_runs_here() -> bool:

@@ -21,6 +21,7 @@ from arbvantage_provider.rate_limit import (
     NoRateLimitMonitor,
     RateLimitMonitor,
 )
+from arbvantage_provider.worker.places import WaitingRoom
 from arbvantage_provider.worker.threads import ThreadPool
 from arbvantage_provider.worker.waits import Waits, first_of
 
@@ -51,6 +52,7 @@ class Limits:
         clock: tells when a wait is over.
         stopping: set when waiting is no longer worth it.
         slots: how many tasks may be in flight.
+        room: where tasks wait for the limit of their action.
         logger: told when a monitor raises.
     """
 
@@ -61,13 +63,13 @@ class Limits:
         clock: Clock,
         stopping: asyncio.Event,
         slots: int,
+        room: WaitingRoom,
         logger: Any,
     ) -> None:
         self._monitor = None if isinstance(monitor, NoRateLimitMonitor) else monitor
         self._clock = clock
         self._stopping = stopping
-        self._most_waiting = max(slots // 2, 1)
-        self._waiting = 0
+        self._room = room
         self._logger = logger
         self._threads = ThreadPool(slots + 1, "rate-limit")
         self._errors = Waits(FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT)
@@ -83,40 +85,47 @@ class Limits:
             return 0.0
         return await self._look_at(self._monitor)
 
-    async def spend(self, own: RateLimitMonitor | None, patience: float) -> None:
+    async def spend(
+        self,
+        own: RateLimitMonitor | None,
+        patience: float,
+        on_wait: Callable[[], None],
+    ) -> None:
         """Spend what a handler needs before it runs; wait for it in the slot.
 
         Args:
             own: the action's monitor, if it has one.
             patience: seconds that the task may wait for the action's monitor.
+            on_wait: called if it has to wait for that.
 
         Raises:
             RateLimitedError: if it would take longer, or the provider stops.
         """
         if own is not None and not isinstance(own, NoRateLimitMonitor):
-            await self._wait_for(own, patience)
+            await self._wait_for_own(own, patience, on_wait)
         if self._monitor is not None:
-            await self._wait_for(self._monitor, None)
+            while (wait := await self._try_spend(self._monitor)) > 0:
+                if await self._clock.wait(self._stopping, wait):
+                    raise RateLimitedError(wait)
 
-    async def _wait_for(
-        self, monitor: RateLimitMonitor, patience: float | None
+    async def _wait_for_own(
+        self, monitor: RateLimitMonitor, patience: float, on_wait: Callable[[], None]
     ) -> None:
-        """Spend one permit; without ``patience`` the task waits until it stops."""
-        until = None if patience is None else self._clock.monotonic() + patience
+        until = self._clock.monotonic() + patience
         queued = False
         try:
             while (wait := await self._try_spend(monitor)) > 0:
-                over = until is not None and self._clock.monotonic() + wait > until
-                full = not queued and self._waiting >= self._most_waiting
-                if over or (until is not None and full):
+                over = self._clock.monotonic() + wait > until
+                if over or not (queued or self._room.enter()):
                     raise RateLimitedError(wait)
                 if not queued:
                     queued = True
-                    self._waiting += 1
+                    on_wait()
                 if await self._clock.wait(self._stopping, wait):
                     raise RateLimitedError(wait)
         finally:
-            self._waiting -= queued
+            if queued:
+                self._room.leave()
 
     async def _try_spend(self, monitor: RateLimitMonitor) -> float:
         """Spend a permit if one is free; else the seconds until one may be."""

@@ -8,6 +8,7 @@ that wait for the hub stop the polling by themselves.
 import asyncio
 from collections import deque
 from collections.abc import Collection
+from functools import partial
 from typing import Any, Final, Protocol
 
 from arbvantage_provider.clock import Clock
@@ -23,10 +24,12 @@ from arbvantage_provider.worker.dispatch import Call, Dispatcher
 from arbvantage_provider.worker.figures import Figures
 from arbvantage_provider.worker.limits import Limits
 from arbvantage_provider.worker.pace import Pace
+from arbvantage_provider.worker.places import Places
 from arbvantage_provider.worker.runner import Runner, Running
 from arbvantage_provider.worker.snapshot import Snapshot
 from arbvantage_provider.worker.submit import ResultTaker, submit
 from arbvantage_provider.worker.waits import first_of
+from arbvantage_provider.worker.watchdog import Watchdog
 
 POLL_GRACE: Final = 0.5
 """Seconds that polls under way get to return when the provider stops."""
@@ -53,6 +56,7 @@ class Worker:
         hub: hands out tasks and takes results.
         dispatcher: turns a task into an answer.
         limits: says when a poll, or a handler, may begin.
+        places: says when an action has room for one more task.
         pace: says when the next poll may begin.
         clock: tells when a wait is over.
         logger: the provider's.
@@ -68,6 +72,7 @@ class Worker:
         hub: Hub,
         dispatcher: Dispatcher,
         limits: Limits,
+        places: Places,
         pace: Pace,
         clock: Clock,
         logger: Any,
@@ -79,6 +84,7 @@ class Worker:
         self._hub = hub
         self._dispatcher = dispatcher
         self._limits = limits
+        self._places = places
         self._pace = pace
         self._clock = clock
         self._logger = logger
@@ -88,6 +94,9 @@ class Worker:
         self._shutdown_timeout = shutdown_timeout
         self._runner = Runner(dispatcher, slots)
         self._figures = Figures(clock=clock, slots=slots, logger=logger)
+        self._watchdog = Watchdog(
+            clock=clock, logger=logger, find_logger=self._runner.find_logger
+        )
         self._handed: deque[Task] = deque()
         self._polling: set[asyncio.Task[Any]] = set()
         self._keeping_turn: set[asyncio.Task[Any]] = set()
@@ -106,6 +115,9 @@ class Worker:
             HubError: if tasks were left unanswered at the end; they are logged.
         """
         self._figures.state = "connecting"
+        listeners = self._dispatcher.seam.listeners
+        listeners.append(self._figures.note_answer)
+        self._watchdog.start()
         try:
             if await self._connect():
                 self._figures.note_contact()
@@ -113,12 +125,16 @@ class Worker:
                 await self._work()
         finally:
             self._figures.state = "stopped"
+            listeners.remove(self._figures.note_answer)
+            self._watchdog.close()
             self._runner.close()
             self._limits.close()
 
     def snapshot(self) -> Snapshot:
         """The figures of this moment."""
-        return self._figures.snapshot(len(self._unanswered))
+        return self._figures.snapshot(
+            len(self._unanswered), is_blocked=self._watchdog.is_blocked
+        )
 
     async def _connect(self) -> bool:
         """Whether there is a hub, and nobody asked to stop before it answered."""
@@ -244,7 +260,7 @@ class Worker:
         slot = _this_task()
         self._figures.taken += 1
         self._unanswered[slot] = task
-        answer, running = await self._answer(task)
+        answer, running = await self._dispatcher.seam.around(task, self._answer)
         self._figures.submitting += 1
         try:
             next_task = await submit(
@@ -264,13 +280,16 @@ class Worker:
 
     async def _answer(self, task: Task) -> tuple[Answer, Running | None]:
         """The task's answer, and its handler if that runs on past its deadline."""
+        too_late = self._interrupting
+        if too_late:
+            return self._dispatcher.interrupt(task), None
         slot = _this_task()
         self._handling.add(slot)
         try:
             call = await self._admit(task)
             if isinstance(call, Answer):
                 return call, None
-            return await self._runner.run(call)
+            return await self._run(call)
         except asyncio.CancelledError:
             if self._ending or not self._interrupting:
                 raise
@@ -279,17 +298,37 @@ class Worker:
         finally:
             self._handling.discard(slot)
 
+    async def _run(self, call: Call) -> tuple[Answer, Running | None]:
+        """Run the handler; its place is free when it has ended."""
+        running = None
+        try:
+            answer, running = await self._runner.run(call)
+        finally:
+            if running is None:
+                self._places.free(call)
+            else:
+                running.add_done_callback(lambda _: self._places.free(call))
+        return answer, running
+
     async def _admit(self, task: Task) -> Call | Answer:
-        """Validate, wait for the limits, and start the deadline."""
+        """Validate, wait for a place and the limits, and start the deadline."""
+        # Who has to wait for its own action does not keep others from polling.
+        end_turn = partial(self._end_turn, _this_task())
         try:
             call = self._dispatcher.prepare(task)
             if isinstance(call, Answer):
                 return call
-            await self._limits.spend(call.action.rate_limit_monitor, call.timeout)
+            await self._places.take(call, end_turn)
+            try:
+                monitor = call.action.rate_limit_monitor
+                await self._limits.spend(monitor, call.timeout, end_turn)
+            except BaseException:
+                self._places.free(call)
+                raise
         except RateLimitedError as error:
             return self._dispatcher.refuse(task, error, "task limited")
         finally:
-            self._end_turn(_this_task())
+            end_turn()
         self._dispatcher.begin(call)
         return call
 
@@ -301,6 +340,8 @@ class Worker:
         figures = self._figures
         figures.stuck += 1
         self._logger.warning("a handler is past its deadline", stuck=figures.stuck)
+        if figures.stuck == self._slots:
+            self._logger.error("all slots are stuck; no task is taken")
         try:
             await first_of(running, self._stopping)
         finally:

@@ -7,7 +7,7 @@ handlers run on a thread.
 
 import asyncio
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.dispatch import Call, Dispatcher
@@ -33,7 +33,13 @@ class Runner:
     def __init__(self, dispatcher: Dispatcher, slots: int) -> None:
         self.clean_up = CLEAN_UP
         self._dispatcher = dispatcher
+        self._calls: dict[asyncio.Future[Any], Call] = {}
         self._threads = ThreadPool(slots, "handler")
+
+    def find_logger(self, running: asyncio.Future[Any] | None) -> Any:
+        """The logger of the task whose async handler runs as ``running``, or ``None``."""
+        call = None if running is None else self._calls.get(running)
+        return None if call is None else self._dispatcher.logger_of(call.task)
 
     def close(self) -> None:
         """Let the threads end."""
@@ -61,7 +67,10 @@ class Runner:
 
     def _start(self, call: Call) -> Running:
         if call.action.is_async:
-            return asyncio.ensure_future(self._dispatcher.run_async(call))
+            running = asyncio.ensure_future(self._dispatcher.run_async(call))
+            self._calls[running] = call
+            running.add_done_callback(self._calls.pop)
+            return running
         return self._threads.run(partial(self._dispatcher.run, call))
 
     async def _cancel(self, call: Call, running: Running) -> None:

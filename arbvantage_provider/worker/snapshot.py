@@ -1,6 +1,7 @@
 """The figures of one moment in a provider's life."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 State = Literal["new", "connecting", "running", "stopping", "stopped"]
@@ -12,6 +13,7 @@ class Snapshot:
 
     Attributes:
         state: ``new`` until it is started, then as the words say.
+        healthy: ``False`` while every slot is stuck, or a handler blocks the loop.
         slots: how many tasks may be in flight.
         slots_taken: how many are, those whose results wait for the hub included.
         slots_stuck: how many of them wait for a thread that is past its deadline.
@@ -20,11 +22,13 @@ class Snapshot:
         tasks_answered: how many of them the hub has the result of.
         tasks_refused: how many of them have a result that the hub refused for good.
         tasks_oversized: how many others were too large to take.
+        tasks_by_status: how many have an answer of each status, sent or not.
         since_contact: seconds since the hub last answered, or ``None``.
         rate_limit: what the provider's monitor said last: seconds to wait.
     """
 
     state: State = "new"
+    healthy: bool = True
     slots: int = 0
     slots_taken: int = 0
     slots_stuck: int = 0
@@ -33,5 +37,6 @@ class Snapshot:
     tasks_answered: int = 0
     tasks_refused: int = 0
     tasks_oversized: int = 0
+    tasks_by_status: Mapping[str, int] = field(default_factory=dict[str, int])
     since_contact: float | None = None
     rate_limit: float = 0.0

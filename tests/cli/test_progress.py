@@ -2,9 +2,11 @@
 
 import io
 
+import pytest
 from typing_extensions import override
 
-from arbvantage_provider.cli.progress import Progress
+from arbvantage_provider.cli.progress import Progress, format_duration
+from arbvantage_provider.clock import SystemClock
 
 
 class Terminal(io.StringIO):
@@ -15,15 +17,38 @@ class Terminal(io.StringIO):
         return True
 
 
+class StoppedClock(SystemClock):
+    """Time goes on when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.monotonic = lambda: self.seconds  # type: ignore[method-assign]
+
+
 def test_one_line_of_a_terminal_is_written_again_and_again() -> None:
-    terminal = Terminal()
-    progress = Progress(20, terminal)
-    progress.show(1)
-    progress.show(2)
+    terminal, clock = Terminal(), StoppedClock()
+    progress = Progress(20, terminal, clock)
+    progress.show(0)
+    clock.seconds = 2
+    progress.show(5)
+    clock.seconds = 4
+    progress.show(20, failed=3)
     progress.clear()
     wiped = "\r\x1b[K"
-    shown = f"{wiped}1/20 answered\r{wiped}2/20 answered\r{wiped}"
-    assert terminal.getvalue() == shown
+    assert terminal.getvalue() == (
+        f"{wiped}0/20 answered\r"
+        f"{wiped}5/20 answered, 2.5/s, 6 s left\r"
+        f"{wiped}20/20 answered, 3 failed, 5/s\r"
+        f"{wiped}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (59, "59 s"), (200, "3 min 20 s"), (7_500, "2 h 5 min")],
+)
+def test_a_duration_is_told_as_people_do(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
 
 
 def test_nothing_is_shown_where_stderr_is_no_terminal() -> None:

@@ -1,7 +1,7 @@
 """What a handler receives, by the order in which its sources are looked for."""
 
 # Handlers take more than they use, and some have no annotations.
-# ruff: noqa: ARG001, FBT001, FBT002
+# ruff: noqa: FBT001, FBT002
 # pyright: basic
 
 import datetime as dt

@@ -1,7 +1,6 @@
 """What is no strict JSON object is refused, with the place and without the text."""
 
 # Handlers take more than they use.
-# ruff: noqa: ARG005
 # pyright: basic
 
 import json

@@ -1,7 +1,6 @@
 """``handle_task_exception`` in the programs of users, old ones included."""
 
 # Hooks take more than they use.
-# ruff: noqa: ARG001, ARG002
 # pyright: basic
 
 import json

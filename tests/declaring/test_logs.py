@@ -1,7 +1,7 @@
 """The provider's logger: for people on stderr, for programs in a file."""
 
 # Every way to log an exception is written here.
-# ruff: noqa: ARG002, G201, TRY301, TRY400
+# ruff: noqa: G201, TRY301, TRY400
 # pyright: basic
 
 import io

@@ -1,7 +1,6 @@
 """One task in this process: what may be passed in, and where it may be called."""
 
 # Handlers take more than they use.
-# ruff: noqa: ARG002, ARG005
 # pyright: basic
 
 import asyncio

@@ -1,7 +1,7 @@
 """Handlers that raise whatever Python can raise, and errors that are broken."""
 
 # Some exceptions are broken on purpose.
-# ruff: noqa: ARG003, PLE0307
+# ruff: noqa: PLE0307
 # pyright: basic
 
 import asyncio

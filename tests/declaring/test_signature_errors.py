@@ -1,7 +1,7 @@
 """What is wrong with a handler is said where it is registered."""
 
 # Handlers are wrong on purpose.
-# ruff: noqa: ARG001, RUF043, S102
+# ruff: noqa: RUF043, S102
 # pyright: basic
 
 import functools

@@ -1,7 +1,7 @@
 """Actions without a schema: the signature is the schema."""
 
 # Programs write their annotations in the old forms of typing, too.
-# ruff: noqa: ARG001, D205, UP006, UP045
+# ruff: noqa: D205, UP006, UP045
 # pyright: basic
 
 import datetime as dt

@@ -1,7 +1,6 @@
 """What a violation says, and that it never holds the input."""
 
 # Validators take more than they use.
-# ruff: noqa: ARG003, ARG005
 # pyright: basic
 
 import enum

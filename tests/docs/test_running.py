@@ -4,14 +4,14 @@ import asyncio
 import dataclasses
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typing_extensions import override
 
-from arbvantage_provider import ActionError, Provider
+from arbvantage_provider import ActionError, Outcome, Provider, Retry, TaskInfo
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
 
@@ -47,12 +47,21 @@ def shop(tmp_path: Path) -> Shop:
     def pay() -> None:
         """Pay."""
 
+    @register(retry=Retry(first=0.001))
+    def flaky() -> None:
+        raise OSError
+
     @register(timeout=0.1)
     @register("forever", timeout=60)
     async def wait() -> None:
         await asyncio.Event().wait()
 
     return shop
+
+
+def break_down(task: TaskInfo) -> Generator[None, Outcome, None]:
+    yield
+    raise ValueError(task.action)
 
 
 def read_log(file: Path) -> set[tuple[str, str]]:
@@ -72,6 +81,7 @@ def test_the_lines_about_tasks_are_those_that_are_logged(
         shop.process_task("order", {"item": item})
     shop.process_task("wait", {})
     shop.process_task("no_such", {})
+    shop.process_task("flaky", {})
     with LocalHub(max_message_bytes=50_000) as hub:
         with running(shop, hub):
             hub.submit("pay").result()
@@ -86,6 +96,8 @@ def test_the_lines_about_tasks_are_those_that_are_logged(
             hub.wait_until(lambda: waiting.handed_out == 1)
             hub.wait_until(lambda: shop.snapshot().slots_taken == 1)
         waiting.result()
+    shop.middleware(break_down)
+    shop.process_task("flaky", {})
 
     rows = read_table("running.md", "## Logging")
     shown = {(row[0].strip("`"), row[1].strip("`")) for row in rows}
