@@ -65,6 +65,9 @@ class Accepted:
     next_task: Task | None = None
 
 
+_ACKNOWLEDGED = Accepted()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The hub will not take a result, however often it is sent.
@@ -94,6 +97,7 @@ class HubClient:
         self._request = encode_request(provider, token)
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         self._channel = open_channel(self.url)
         self._stub: Any = hub_pb2_grpc.HubStub(self._channel)
         return self
@@ -134,13 +138,13 @@ class HubClient:
             AuthenticationError: when the token is refused.
             ProtocolError: when this is no hub.
         """
-        began = _now()
+        began = self._loop.time()
         try:
             reply: hub_pb2.Task = await self._stub.GetTask(
                 self._request, timeout=GET_TIMEOUT
             )
         except aio.AioRpcError as error:
-            if error.code() is StatusCode.NOT_FOUND or _is_held_out(error, began):
+            if error.code() is StatusCode.NOT_FOUND or self._is_held_out(error, began):
                 return None
             if _is_too_large(error):
                 return Oversized(reason=self._describe(error))
@@ -167,7 +171,16 @@ class HubClient:
             if code in _FINAL or too_large:
                 return Refused(reason=self._describe(error), too_large=too_large)
             raise ConnectionError(self._describe(error)) from None
-        return Accepted(next_task=decode_reply(reply, result.task.id))
+        next_task = decode_reply(reply, result.task.id)
+        return _ACKNOWLEDGED if next_task is None else Accepted(next_task=next_task)
+
+    def _is_held_out(self, error: aio.AioRpcError, began: float) -> bool:
+        """Whether the deadline was our own, and not one that the hub speaks of.
+
+        The loop's time is what gRPC counts its timeouts by, too.
+        """
+        is_deadline = error.code() is StatusCode.DEADLINE_EXCEEDED
+        return is_deadline and self._loop.time() - began > GET_TIMEOUT * 0.9
 
     def _raise_poll_error(self, error: aio.AioRpcError) -> NoReturn:
         code = error.code()
@@ -197,17 +210,6 @@ class HubClient:
     @override
     def __repr__(self) -> str:
         return f"<HubClient of {self._provider!r} at {self.url}>"
-
-
-def _now() -> float:
-    """Seconds of the running loop, by which gRPC counts its timeouts too."""
-    return asyncio.get_running_loop().time()
-
-
-def _is_held_out(error: aio.AioRpcError, began: float) -> bool:
-    """Whether the deadline was our own, and not one that the hub speaks of."""
-    is_deadline = error.code() is StatusCode.DEADLINE_EXCEEDED
-    return is_deadline and _now() - began > GET_TIMEOUT * 0.9
 
 
 def _is_too_large(error: aio.AioRpcError) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Collection
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import (
@@ -33,6 +33,7 @@ from arbvantage_provider.worker.watchdog import Watchdog
 
 POLL_GRACE: Final = 0.5
 """Seconds that polls under way get to return when the provider stops."""
+Slot: TypeAlias = asyncio.Task[Any]
 SUBMIT_RESERVE: Final = 1.0
 """Seconds of the grace that are kept for submitting what was interrupted."""
 
@@ -192,29 +193,30 @@ class Worker:
     # --- one slot ------------------------------------------------------------
 
     async def _run_slot(self) -> None:
+        slot = _this_task()
         task: Task | None = None
-        while task := task or await self._take():
-            task = await self._handle(task)
+        while task := task or await self._take(slot):
+            task = await self._handle(slot, task)
 
-    async def _take(self) -> Task | None:
+    async def _take(self, slot: Slot) -> Task | None:
         """The next task for this slot; ``None`` when there will be no more."""
         while True:
             if self._handed:
                 return self._handed.popleft()
             if self._stopping.is_set():
                 return None
-            if await self._pace.take_turn() and (task := await self._poll()):
+            if await self._pace.take_turn() and (task := await self._poll(slot)):
                 return task
 
-    async def _poll(self) -> Task | None:
+    async def _poll(self, slot: Slot) -> Task | None:
         """Use a turn: ask the hub for one task, if a limit lets it run."""
-        slot = _this_task()
         self._polling.add(slot)
         try:
-            wait = self._figures.rate_limit = await self._limits.look()
-            if wait > 0:
-                self._pace.pause(wait)
-                return None
+            if self._limits.gates_polls:
+                wait = self._figures.rate_limit = await self._limits.look()
+                if wait > 0:
+                    self._pace.pause(wait)
+                    return None
             return await self._get_task(slot)
         except asyncio.CancelledError:
             self._pace.give_back()
@@ -227,7 +229,7 @@ class Worker:
             if not self._polling:
                 self._polls_done.set()
 
-    async def _get_task(self, slot: asyncio.Task[Any]) -> Task | None:
+    async def _get_task(self, slot: Slot) -> Task | None:
         if self._stopping.is_set():
             self._pace.give_back()
             return None
@@ -255,19 +257,20 @@ class Worker:
             self._pace.found_nothing(self._clock.monotonic() - began)
         return None
 
-    async def _handle(self, task: Task) -> Task | None:
+    async def _handle(self, slot: Slot, task: Task) -> Task | None:
         """Run a task and give its result back; the next task if that came with it."""
-        slot = _this_task()
         self._figures.taken += 1
         self._unanswered[slot] = task
-        answer, running = await self._dispatcher.seam.around(task, self._answer)
+        answer, running = await self._dispatcher.seam.around(
+            task, partial(self._answer, slot)
+        )
         self._figures.submitting += 1
         try:
             next_task = await submit(
                 self._hub,
                 Result(task=task, status=answer.status, text=answer.text),
                 clock=self._clock,
-                logger=self._dispatcher.logger_of(task),
+                logger_of=self._dispatcher.logger_of,
                 figures=self._figures,
             )
         finally:
@@ -278,15 +281,14 @@ class Worker:
         await self._wait_for_handler(running, next_task)
         return None
 
-    async def _answer(self, task: Task) -> tuple[Answer, Running | None]:
+    async def _answer(self, slot: Slot, task: Task) -> tuple[Answer, Running | None]:
         """The task's answer, and its handler if that runs on past its deadline."""
         too_late = self._interrupting
         if too_late:
             return self._dispatcher.interrupt(task), None
-        slot = _this_task()
         self._handling.add(slot)
         try:
-            call = await self._admit(task)
+            call = await self._admit(slot, task)
             if isinstance(call, Answer):
                 return call, None
             return await self._run(call)
@@ -310,27 +312,34 @@ class Worker:
                 running.add_done_callback(lambda _: self._places.free(call))
         return answer, running
 
-    async def _admit(self, task: Task) -> Call | Answer:
+    async def _admit(self, slot: Slot, task: Task) -> Call | Answer:
         """Validate, wait for a place and the limits, and start the deadline."""
-        # Who has to wait for its own action does not keep others from polling.
-        end_turn = partial(self._end_turn, _this_task())
         try:
             call = self._dispatcher.prepare(task)
             if isinstance(call, Answer):
                 return call
-            await self._places.take(call, end_turn)
-            try:
-                monitor = call.action.rate_limit_monitor
-                await self._limits.spend(monitor, call.timeout, end_turn)
-            except BaseException:
-                self._places.free(call)
-                raise
+            await self._wait_for_room(slot, call)
         except RateLimitedError as error:
             return self._dispatcher.refuse(task, error, "task limited")
         finally:
-            end_turn()
+            self._end_turn(slot)
         self._dispatcher.begin(call)
         return call
+
+    async def _wait_for_room(self, slot: Slot, call: Call) -> None:
+        action = call.action
+        # Who has to wait for its own action does not keep others from polling.
+        end_turn = partial(self._end_turn, slot)
+        if action.max_concurrency is not None:
+            await self._places.take(call, end_turn)
+        if action.rate_limit_monitor is None and not self._limits.gates_polls:
+            return
+        try:
+            monitor = action.rate_limit_monitor
+            await self._limits.spend(monitor, call.timeout, end_turn)
+        except BaseException:
+            self._places.free(call)
+            raise
 
     async def _wait_for_handler(self, running: Running, next_task: Task | None) -> None:
         """Keep the slot until a handler that is past its deadline is back."""
@@ -347,7 +356,7 @@ class Worker:
         finally:
             figures.stuck -= 1
 
-    def _end_turn(self, slot: asyncio.Task[Any]) -> None:
+    def _end_turn(self, slot: Slot) -> None:
         if slot in self._keeping_turn:
             self._keeping_turn.discard(slot)
             self._pace.found_task()

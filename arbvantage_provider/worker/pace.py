@@ -67,7 +67,8 @@ class Pace:
     def give_back(self) -> None:
         """End a turn that says nothing about the hub."""
         self._out -= 1
-        self.wake(self._allowed - self._out)
+        if self._waiting:
+            self.wake(self._allowed - self._out)
 
     def found_task(self) -> None:
         """End a turn with a task: there may be more."""

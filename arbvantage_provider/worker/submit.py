@@ -4,6 +4,7 @@ What is sent again is the same in every field; the handler is not run again.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
@@ -37,7 +38,7 @@ async def submit(
     result: Result,
     *,
     clock: Clock,
-    logger: Any,
+    logger_of: Callable[[Task], Any],
     figures: Figures,
 ) -> Task | None:
     """Send ``result`` until the hub has it, or will never take it.
@@ -48,29 +49,27 @@ async def submit(
     Raises:
         AuthenticationError: if the token is refused.
     """
-    waits = Waits(FIRST_WAIT, LONGEST_WAIT)
-    never = asyncio.Event()
-    shrunk = False
+    waits, shrunk = Waits(FIRST_WAIT, LONGEST_WAIT), False
     while True:
         try:
             reply = await hub.submit_result(result)
         except ConnectionError as error:
             wait = waits.draw()
-            logger.warning(
+            logger_of(result.task).warning(
                 "result not taken yet", reason=str(error), wait=round(wait, 3)
             )
-            await clock.wait(never, wait)
+            await clock.wait(asyncio.Event(), wait)
             continue
         figures.note_contact()
         if isinstance(reply, Accepted):
             figures.answered += 1
             return reply.next_task
         if reply.too_large and not shrunk:
-            logger.error("result too large", bytes=len(result.text))
+            logger_of(result.task).error("result too large", bytes=len(result.text))
             result, shrunk = shrink(result, reply.reason), True
             continue
         figures.refused += 1
-        logger.error("result refused for good", reason=reply.reason)
+        logger_of(result.task).error("result refused for good", reason=reply.reason)
         return None
 
 

@@ -1,6 +1,7 @@
 """Waiting: for what comes first, and before something is tried again."""
 
 import asyncio
+from collections.abc import Generator
 from typing import Any
 
 import backoff
@@ -16,15 +17,17 @@ class Waits:
     def __init__(self, first: float, most: float) -> None:
         self._first = first
         self._most = most
-        self.reset()
+        self._values: Generator[float, Any] | None = None
 
     def reset(self) -> None:
         """Begin with ``first`` again."""
-        self._values = backoff.expo(factor=self._first, max_value=self._most)
-        next(self._values)  # the generator's first step only starts it
+        self._values = None
 
     def draw(self) -> float:
         """The next wait, in seconds."""
+        if self._values is None:
+            self._values = backoff.expo(factor=self._first, max_value=self._most)
+            next(self._values)  # the generator's first step only starts it
         return float(backoff.full_jitter(next(self._values)))
 
 

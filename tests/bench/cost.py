@@ -32,7 +32,9 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
 def main() -> None:
     """Print a row for each shape and size."""
     context = multiprocessing.get_context("spawn")
-    rows = [("payload", "bytes", "seconds", "memory", "times its bytes")]
+    rows: list[tuple[str, ...]] = [
+        ("payload", "bytes", "seconds", "memory", "times its bytes")
+    ]
     for shape in SHAPES:
         for size in SIZES:
             with context.Pool(1) as pool:

@@ -51,6 +51,20 @@ def test_no_more_of_an_action_run_at_once_than_it_says() -> None:
         crowd.end.set()
         assert {handle.result(20).status for handle in handles} == {"success"}
     assert crowd.most == 2
+
+
+def test_tasks_wait_for_a_place_in_the_order_of_arrival() -> None:
+    provider, crowd = make(16, 1)
+    with LocalHub() as hub, running(provider, hub):
+        handles = [hub.submit("crowd", {"number": 0})]
+        assert crowd.begun.acquire(timeout=20)
+        for number in range(1, 6):
+            handles.append(hub.submit("crowd", {"number": number}))
+            taken = number + 1
+            hub.wait_until(lambda taken=taken: provider.snapshot().slots_taken == taken)
+        crowd.end.set()
+        for handle in handles:
+            handle.result(20)
     assert crowd.order == list(range(6))
 
 
