@@ -53,14 +53,17 @@ class Runner:
             asyncio.CancelledError: if the slot is cancelled; an async handler is
                 too, and may clean up before.
         """
-        running = self._start(call)
+        ended = self._loop.create_future()
+        running = self._start(call, ended)
+        timer = self._loop.call_later(call.timeout, _set, ended)
         try:
-            await self._wait(running, call.timeout)
+            await ended
         except asyncio.CancelledError:
             call.cancelled = True
             await self._cancel(call, running)
             raise
         finally:
+            timer.cancel()
             self._calls.pop(running, None)
         if running.done():
             return running.result(), None
@@ -68,31 +71,29 @@ class Runner:
         await self._cancel(call, running)
         return answer, None if running.done() else running
 
-    async def _wait(self, running: Running, seconds: float) -> None:
-        """``asyncio.wait`` for one future, which costs half as much."""
-        waiter = self._loop.create_future()
-
-        def wake(_: object = None) -> None:
-            if not waiter.done():
-                waiter.set_result(None)
-
-        running.add_done_callback(wake)
-        timer = self._loop.call_later(seconds, wake)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
-            running.remove_done_callback(wake)
-
-    def _start(self, call: Call) -> Running:
+    def _start(self, call: Call, ended: asyncio.Future[None]) -> Running:
+        """Start the handler, which sets ``ended`` when it has ended."""
         if call.action.is_async:
-            running = self._loop.create_task(self._dispatcher.run_async(call))
+            running = self._loop.create_task(self._run_async(call, ended))
             self._calls[running] = call
             return running
-        return self._threads.run(partial(self._dispatcher.run, call))
+        thread = self._threads.run(partial(self._dispatcher.run, call))
+        thread.add_done_callback(lambda _: _set(ended))
+        return thread
+
+    async def _run_async(self, call: Call, ended: asyncio.Future[None]) -> Answer:
+        try:
+            return await self._dispatcher.run_async(call)
+        finally:
+            _set(ended)
 
     async def _cancel(self, call: Call, running: Running) -> None:
         """Cancel an async handler; a thread looks at ``cancelled`` by itself."""
         if call.action.is_async:
             running.cancel()
-            await self._wait(running, self.clean_up)
+            await asyncio.wait({running}, timeout=self.clean_up)
+
+
+def _set(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
