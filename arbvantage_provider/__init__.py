@@ -35,12 +35,14 @@ if TYPE_CHECKING:
         HandlerSignatureError,
         HubError,
         InvalidPayloadError,
+        LifespanError,
         ProtocolError,
         ProviderError,
         RateLimitedError,
         RegistrationError,
         SchemaError,
     )
+    from arbvantage_provider.handlers.inject import Inject
     from arbvantage_provider.middleware import Outcome, TaskInfo
     from arbvantage_provider.provider import Provider
     from arbvantage_provider.responses import ProviderResponse
@@ -63,7 +65,9 @@ __all__ = [
     "DuplicateActionError",
     "HandlerSignatureError",
     "HubError",
+    "Inject",
     "InvalidPayloadError",
+    "LifespanError",
     "Outcome",
     "ProtocolError",
     "Provider",
@@ -84,6 +88,7 @@ __all__ = [
 _ROOMS = {
     "Action": "actions",
     "Actions": "actions",
+    "Inject": "handlers.inject",
     "Outcome": "middleware",
     "Provider": "provider",
     "ProviderResponse": "responses",

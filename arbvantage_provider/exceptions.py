@@ -24,6 +24,7 @@ __all__ = [
     "HandlerSignatureError",
     "HubError",
     "InvalidPayloadError",
+    "LifespanError",
     "ProtocolError",
     "ProviderError",
     "RateLimitedError",
@@ -82,6 +83,8 @@ class SchemaError(RegistrationError):
 class HandlerSignatureError(RegistrationError):
     """A handler cannot be called with what a task brings.
 
+    Whether there is what it injects is seen when the provider starts.
+
     Attributes:
         parameter: the name of the handler's parameter, or ``""``.
     """
@@ -99,6 +102,23 @@ class DuplicateActionError(RegistrationError):
         super().__init__(
             action, "this name is registered already; give each action its own name"
         )
+
+
+# --- raised while a provider starts, or ends ---------------------------------
+
+
+class LifespanError(ProviderError):
+    """A lifespan cannot be used, or failed to open or to close.
+
+    What it raised is the cause (``__cause__``) of this error.
+
+    Attributes:
+        lifespan: the name of the lifespan's function.
+    """
+
+    def __init__(self, lifespan: str, problem: str) -> None:
+        super().__init__(f"lifespan {lifespan!r}: {problem}")
+        self.lifespan = lifespan
 
 
 # --- what a task may end with ------------------------------------------------

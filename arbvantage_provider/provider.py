@@ -1,6 +1,7 @@
 """``Provider``: actions under a name, for a hub. It only composes the rooms."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar
 
 from pydantic_core import from_json
@@ -32,6 +33,8 @@ from arbvantage_provider.worker.answers import Format
 from arbvantage_provider.worker.dispatch import Dispatcher
 from arbvantage_provider.worker.inline import Content, dispatch_here, process
 from arbvantage_provider.worker.lifecycle import Lifecycle
+from arbvantage_provider.worker.lifespan import Made
+from arbvantage_provider.worker.lifespans import Lifespans
 from arbvantage_provider.worker.limits import Limits, check_monitor
 from arbvantage_provider.worker.loop import Worker
 from arbvantage_provider.worker.pace import Pace
@@ -41,6 +44,7 @@ from arbvantage_provider.worker.snapshot import Snapshot
 
 _new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 Around = TypeVar("Around", bound=Middleware)
+MakerT = TypeVar("MakerT", bound=Callable[..., Made])
 
 
 class Provider:
@@ -114,6 +118,9 @@ class Provider:
         self._redactor = Redactor(self.settings.token)
         self.logger: Any = self._make_logger()
         self._format = self._make_format()
+        self._lifespans = Lifespans(
+            grace=self.settings.shutdown_timeout, logger=self.logger
+        )
         self._dispatcher = self._make_dispatcher()
         self._lifecycle = Lifecycle(self.name)
 
@@ -153,6 +160,46 @@ class Provider:
         """The IANA name of the provider's time zone."""
         return self.settings.timezone
 
+    # --- what handlers share -------------------------------------------------
+
+    def lifespan(self, function: MakerT) -> MakerT:
+        """A decorator for what is to be open while the provider runs.
+
+        The function yields once: what is before the ``yield`` runs at the start,
+        before the hub is connected, and what is after it when the last result is
+        submitted. What it yields is injected into parameters of handlers, and of
+        later lifespans, that are annotated with ``Inject[T]``, where ``T`` is what
+        the function is annotated to yield.
+
+        Args:
+            function: an async generator function, or a sync one, which then runs on
+                a thread; ``asynccontextmanager`` and ``contextmanager`` may be
+                around it. Its parameters are ``Inject[…]``, or have defaults.
+
+        Returns:
+            the function, unchanged.
+
+        Raises:
+            LifespanError: if it does not yield, or nothing can fill a parameter.
+        """
+        self._lifespans.add(function)
+        return function
+
+    def provide(self, kind: Any, value: Any) -> None:
+        """Inject a value that is there already into what asks for ``Inject[kind]``.
+
+        A lifespan that makes this type is not opened then, so a test gives its
+        fakes here. It counts from the next start, or the next task in process.
+
+        Args:
+            kind: a type.
+            value: what stands for it; whether it is an instance is not checked.
+
+        Raises:
+            ConfigError: if ``kind`` is no type.
+        """
+        self._lifespans.provide(kind, value)
+
     # --- running against a hub -----------------------------------------------
 
     def start(
@@ -173,6 +220,8 @@ class Provider:
             AuthenticationError: if the hub refuses the token, or there is none.
             ProtocolError: if what answers is no hub.
             HubError: if tasks were left unanswered when the provider stopped.
+            HandlerSignatureError: if nothing provides what a handler injects.
+            LifespanError: if a lifespan fails to open, or to close.
             ProviderError: if it is running already, or a loop runs here.
         """
         run_until_stopped(
@@ -195,9 +244,11 @@ class Provider:
         client = HubClient(
             url=hub_url or self.settings.hub_url, provider=self.name, token=token
         )
-        worker = self._make_worker(client, stopping)
+        injected: dict[Any, Any] = {}
+        worker = self._make_worker(client, stopping, injected)
         with self._lifecycle.run(worker, stopping):
-            async with client:
+            async with self._lifespans.open(self.actions, stopping) as made, client:
+                injected.update(made)
                 self.logger.info("starting", hub=client.url, actions=len(self.actions))
                 await worker.run()
                 self.logger.info("stopped", answered=worker.snapshot().tasks_answered)
@@ -327,6 +378,7 @@ class Provider:
             formatter=self._format,
             redactor=self._redactor,
             logger=self.logger,
+            lifespans=self._lifespans,
             on_error=self._answer_exception if overridden else None,
         )
 
@@ -334,7 +386,9 @@ class Provider:
         payload, account = _parse(task.payload), _parse(task.account)
         return self.handle_task_exception(error, task.action, payload, account)
 
-    def _make_worker(self, client: HubClient, stopping: asyncio.Event) -> Worker:
+    def _make_worker(
+        self, client: HubClient, stopping: asyncio.Event, injected: dict[Any, Any]
+    ) -> Worker:
         settings = self.settings
         slots = settings.max_concurrency
         room = WaitingRoom(slots)
@@ -355,7 +409,7 @@ class Provider:
         )
         return Worker(
             hub=client,
-            dispatcher=self._dispatcher,
+            dispatcher=self._dispatcher.inject(injected),
             limits=limits,
             places=places,
             pace=pace,

@@ -34,6 +34,8 @@ class Action:
         max_concurrency: how many of its tasks may run at once; ``None``: all.
         retry: when its handler is run again, or ``None``.
         is_async: whether the handler is awaited.
+        needs_loop: whether one task of it, run on its own, needs an event loop: it is
+            awaited, or something is injected into it.
         plan: where each argument comes from.
         invoke: calls the handler by the plan.
     """
@@ -52,6 +54,7 @@ class Action:
     max_concurrency: int | None
     retry: Retry | None
     is_async: bool
+    needs_loop: bool
     plan: CallPlan
     invoke: Invoke
 

@@ -12,6 +12,7 @@ from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.result import compile_result
 from arbvantage_provider.exceptions import HandlerSignatureError, RegistrationError
 from arbvantage_provider.handlers.docstring import Docstring, read_docstring
+from arbvantage_provider.handlers.inject import is_injected
 from arbvantage_provider.handlers.invoke import Invoke, make_invoke
 from arbvantage_provider.handlers.plan import CallPlan, is_special, plan_call
 from arbvantage_provider.handlers.readers import NAMED
@@ -83,6 +84,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         max_concurrency=max_concurrency,
         retry=retry,
         is_async=signature.is_async,
+        needs_loop=signature.is_async or bool(plan.needs),
         plan=plan,
         invoke=_make_invoke(handler, plan, retry, is_async=signature.is_async),
     )
@@ -201,6 +203,8 @@ def _compile_account(
     if declared is not None:
         return compile_schema(name, "account", declared, extra=extra)
     for parameter in signature.parameters:
-        if _is_named(parameter, "account") and not _is_annotated(parameter.annotation):
+        if is_injected(parameter.annotation) or _is_annotated(parameter.annotation):
+            continue
+        if _is_named(parameter, "account"):
             return _compile_whole(name, "account", parameter)
     return None

@@ -13,6 +13,13 @@ from typing import Any
 
 from arbvantage_provider.context import TaskContext
 from arbvantage_provider.exceptions import HandlerSignatureError
+from arbvantage_provider.handlers.inject import (
+    Need,
+    find_misuse,
+    find_need,
+    is_injected,
+    read_injected,
+)
 from arbvantage_provider.handlers.readers import (
     NAMED,
     Reader,
@@ -43,10 +50,12 @@ class CallPlan:
     Attributes:
         positional: readers of the parameters that are passed by position.
         keyword: readers of the others, by name.
+        needs: what the lifespans must have made.
     """
 
     positional: tuple[Reader, ...]
     keyword: Mapping[str, Reader]
+    needs: tuple[Need, ...]
 
 
 def plan_call(
@@ -66,10 +75,13 @@ def plan_call(
     planner = _Planner(action, payload, account)
     positional: list[Reader] = []
     keyword: dict[str, Reader] = {}
+    needs: list[Need] = []
     for parameter in signature.parameters:
         if parameter.kind in _VARIADIC:
             continue
-        reader = planner.find_reader(parameter)
+        need = planner.find_need(parameter)
+        needs += [need] if need else []
+        reader = read_injected(need) if need else planner.find_reader(parameter)
         if _goes_by_name(parameter, signature):
             keyword[parameter.name] = reader
         else:
@@ -78,7 +90,7 @@ def plan_call(
         taken = {p.name for p in signature.parameters if p.kind not in _VARIADIC}
         rest = _read_rest(payload, account if account_declared else None)
         keyword |= {name: read for name, read in rest.items() if name not in taken}
-    return CallPlan(positional=tuple(positional), keyword=keyword)
+    return CallPlan(positional=tuple(positional), keyword=keyword, needs=tuple(needs))
 
 
 def _goes_by_name(parameter: inspect.Parameter, signature: Signature) -> bool:
@@ -89,6 +101,8 @@ def _goes_by_name(parameter: inspect.Parameter, signature: Signature) -> bool:
 
 def is_special(parameter: inspect.Parameter) -> bool:
     """Whether the annotation or name asks for something other than the payload."""
+    if is_injected(parameter.annotation):
+        return True
     annotation = strip(parameter.annotation)
     return _asks_for_logger(annotation) or annotation is TaskContext
 
@@ -108,6 +122,13 @@ class _Planner:
     action: str
     payload: Source
     account: Source | None
+
+    def find_need(self, parameter: inspect.Parameter) -> Need | None:
+        need = find_need(parameter)
+        misuse = find_misuse(need.kind) if need else ""
+        if misuse:
+            raise HandlerSignatureError(self.action, parameter.name, misuse)
+        return need
 
     def find_reader(self, parameter: inspect.Parameter) -> Reader:
         reader = self._find_by_annotation(parameter) or self._find_by_name(parameter)

@@ -53,6 +53,11 @@ class Inputs(Protocol):
         """Wait on the running loop."""
         ...
 
+    @property
+    def injected(self) -> Mapping[Any, Any]:
+        """What the lifespans made, by the types that parameters ask for."""
+        ...
+
 
 Reader = Callable[[Inputs], Any]
 

@@ -8,7 +8,8 @@ an answer.
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from types import CoroutineType
 from typing import Any, TypeAlias
 
@@ -27,6 +28,7 @@ from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
 from arbvantage_provider.responses import NotJSONError, Response, respond
 from arbvantage_provider.worker.answers import Answer, Failure, Format
 from arbvantage_provider.worker.failures import describe_failure
+from arbvantage_provider.worker.lifespans import Lifespans
 from arbvantage_provider.worker.seam import Seam
 
 ErrorHook: TypeAlias = Callable[[BaseException, Task], object]
@@ -112,6 +114,11 @@ class Call:
         await self._dispatcher.clock.wait(asyncio.Event(), seconds)
 
     @property
+    def injected(self) -> Mapping[Any, Any]:
+        """What the lifespans made, by the types that parameters ask for."""
+        return self._dispatcher.injected
+
+    @property
     def context(self) -> TaskContext:
         """What the handler may ask for about its task."""
         dispatcher = self._dispatcher
@@ -139,9 +146,12 @@ class Dispatcher:
         formatter: writes responses.
         redactor: cuts the token out of messages.
         logger: the provider's.
+        lifespans: make what handlers share, for one task or for a whole run.
         on_error: a user's own answer to what handlers raise, if any.
 
     Attributes:
+        injected: what they made, by the types that parameters ask for; empty while
+            they are not open.
         seam: where logging, counting and middleware hang.
     """
 
@@ -155,8 +165,11 @@ class Dispatcher:
         formatter: Format,
         redactor: Redactor,
         logger: Any,
+        lifespans: Lifespans,
         on_error: ErrorHook | None = None,
     ) -> None:
+        self.injected: Mapping[Any, Any] = {}
+        self.lifespans = lifespans
         self.profile = profile
         self.timeout = timeout
         self.clock = clock
@@ -167,6 +180,12 @@ class Dispatcher:
         self._redactor = redactor
         self._logger = logger
         self._on_error = on_error
+
+    def inject(self, values: Mapping[Any, Any]) -> "Dispatcher":
+        """One that is the same, whose handlers receive these values."""
+        twin = copy(self)
+        twin.injected = values
+        return twin
 
     def prepare(self, task: Task) -> Call | Answer:
         """Find the action and validate; an answer if the task cannot be run."""
@@ -181,6 +200,10 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - a user's own validator may raise anything
             return self.fail(task, error)
         return Call(self, task, action, payload, account)
+
+    def take_over(self, call: Call) -> Call:
+        """What another dispatcher prepared; its deadline starts anew."""
+        return Call(self, call.task, call.action, call.payload, call.account)
 
     def begin(self, call: Call) -> None:
         """Start the deadline anew, for a task that waited until now."""

@@ -6,7 +6,13 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from arbvantage_provider.exceptions import InvalidPayloadError, Violation
+from arbvantage_provider.exceptions import (
+    ActionError,
+    HandlerSignatureError,
+    InvalidPayloadError,
+    LifespanError,
+    Violation,
+)
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.responses import NotJSONError, encode_json
 from arbvantage_provider.worker.answers import Answer
@@ -60,15 +66,16 @@ def dispatch_here(
     """Run a task; a sync handler by ``run``, by default on the calling thread.
 
     It cannot be interrupted there: past its deadline it is answered for when it
-    returns.
+    returns. One that something is injected into runs on a thread, as the loop that
+    this belongs to runs here.
     """
     if dispatcher.seam.middlewares:
         return _on_loop(dispatcher, task, _run_around(dispatcher, task, run))
     call = dispatcher.prepare(task)
     if isinstance(call, Answer):
         answer = call
-    elif call.action.is_async:
-        answer = _on_loop(dispatcher, task, _run_async(dispatcher, call))
+    elif call.action.needs_loop:
+        answer = _on_loop(dispatcher, task, _run_on_loop(dispatcher, call))
     else:
         answer = run(dispatcher, call)
     if answer.failure is not None:
@@ -85,8 +92,8 @@ async def _run_around(
         call = dispatcher.prepare(task)
         if isinstance(call, Answer):
             return call, None
-        if call.action.is_async:
-            return await _run_async(dispatcher, call), None
+        if call.action.needs_loop:
+            return await _run_on_loop(dispatcher, call), None
         return run(dispatcher, call), None
 
     answer, _ = await dispatcher.seam.around(task, run_inside)
@@ -100,8 +107,25 @@ def _run_in_time(dispatcher: Dispatcher, call: Call) -> Answer:
     return answers[0] if answers else dispatcher.time_out(call)
 
 
-async def _run_async(dispatcher: Dispatcher, call: Call) -> Answer:
-    answer, _ = await Runner(dispatcher, 0).run(call)
+async def _run_on_loop(dispatcher: Dispatcher, call: Call) -> Answer:
+    """Run with what is injected, opened on this loop and for this task alone."""
+    if not call.action.plan.needs:
+        return await _run(dispatcher, call)
+    try:
+        async with dispatcher.lifespans.open_for(call.action) as values:
+            ready = dispatcher.inject(values)
+            return await _run(ready, ready.take_over(call))
+    except (HandlerSignatureError, LifespanError) as error:
+        told = dispatcher.describe(error, call.task.account).message
+        return dispatcher.refuse(call.task, ActionError(told))
+
+
+async def _run(dispatcher: Dispatcher, call: Call) -> Answer:
+    runner = Runner(dispatcher, 1)
+    try:
+        answer, _ = await runner.run(call)
+    finally:
+        runner.close()
     return answer
 
 

@@ -243,3 +243,24 @@ register("wide", payload_schema={f"key {n}": int for n in range(2_000)})(
     for _ in range(30):
         document = f'{{"level": {document}}}'
     assert models.DeepPayload.model_validate_json(document)
+
+
+INJECTING = """
+from collections import Counter
+
+from arbvantage_provider import Inject, Provider
+
+provider = Provider("shop")
+
+
+@provider.actions.register(payload_schema={"item": {"sku": str}})
+def order(item: dict, sold: Inject[Counter], old: Inject[Counter] | None = None): ...
+"""
+
+
+def test_what_is_injected_stays_so(generate: Generate) -> None:
+    code = generate(INJECTING)
+    shown = code[code.rindex("    def order") :]
+    assert "sold: Inject[Counter]," in shown
+    assert "old: Inject[Counter] | None = None," in shown
+    assert "    from arbvantage_provider import Inject\n" in code

@@ -12,6 +12,7 @@ from arbvantage_provider.export.python.generated import list_schemas
 from arbvantage_provider.export.python.layout import Parameter
 from arbvantage_provider.export.python.references import UnspeakableError
 from arbvantage_provider.export.python.spelling import Speller
+from arbvantage_provider.handlers.inject import is_injected, read_kind
 from arbvantage_provider.handlers.plan import is_special
 from arbvantage_provider.handlers.signature import read_signature
 from arbvantage_provider.schema.legacy import takes_none
@@ -113,6 +114,10 @@ def _type(action: Action, parameter: _Kind, speller: Speller) -> Parameter:
 
 def _spell(type_: Any, speller: Speller) -> str:
     """A type that the handler's author wrote; ``Any`` if it cannot be imported."""
+    if is_injected(type_):
+        inject = speller.scope.refer("arbvantage_provider", "Inject", speller.avoid)
+        tail = " | None" if takes_none(type_) else ""
+        return f"{inject}[{_spell(read_kind(type_), speller)}]{tail}"
     try:
         return speller.spell(type_)
     except UnspeakableError:
