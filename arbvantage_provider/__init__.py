@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         RegistrationError,
         SchemaError,
     )
+    from arbvantage_provider.executors.pool import ProcessPool
     from arbvantage_provider.handlers.inject import Inject
     from arbvantage_provider.middleware import Outcome, TaskInfo
     from arbvantage_provider.provider import Provider
@@ -69,6 +70,7 @@ __all__ = [
     "InvalidPayloadError",
     "LifespanError",
     "Outcome",
+    "ProcessPool",
     "ProtocolError",
     "Provider",
     "ProviderError",
@@ -90,6 +92,7 @@ _ROOMS = {
     "Actions": "actions",
     "Inject": "handlers.inject",
     "Outcome": "middleware",
+    "ProcessPool": "executors.pool",
     "Provider": "provider",
     "ProviderResponse": "responses",
     "ProviderSettings": "settings",

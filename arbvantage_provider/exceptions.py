@@ -13,6 +13,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
+from typing_extensions import override
+
 __all__ = [
     "ActionError",
     "ActionNotFoundError",
@@ -144,6 +146,20 @@ class ActionError(ProviderError):
         super().__init__(message)
         self.message = str(message)
         self.data = data
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it as it is, whatever the ``__init__`` of its class asks for."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[ActionError], args: tuple[Any, ...], state: dict[str, Any]
+) -> ActionError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ActionNotFoundError(ActionError, LookupError):

@@ -10,7 +10,9 @@ from typing_extensions import override
 from arbvantage_provider.actions import Actions
 from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.context import Profile
-from arbvantage_provider.exceptions import AuthenticationError
+from arbvantage_provider.exceptions import AuthenticationError, ConfigError
+from arbvantage_provider.executors.child import refuse_to_start_in_child
+from arbvantage_provider.executors.source import ExecutorSource, find_problem
 from arbvantage_provider.hub.client import HubClient
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.middleware import Middleware, check_middleware
@@ -31,6 +33,7 @@ from arbvantage_provider.settings import (
 )
 from arbvantage_provider.worker.answers import Format
 from arbvantage_provider.worker.dispatch import Dispatcher
+from arbvantage_provider.worker.executors import Executors
 from arbvantage_provider.worker.inline import Content, dispatch_here, process
 from arbvantage_provider.worker.lifecycle import Lifecycle
 from arbvantage_provider.worker.lifespan import Made
@@ -68,11 +71,14 @@ class Provider:
         connect_timeout: seconds to wait for the hub at the start.
         shutdown_timeout: seconds that running tasks have when the provider stops.
         poll_interval: seconds, the longest wait between two polls of an idle hub.
+        executor: what sync handlers run in, instead of threads, where their action
+            does not say: a ``concurrent.futures.Executor``, or a function that makes
+            one, such as the class ``ProcessPool``.
         log_level: the least severe level that is logged.
         log_file: where log lines go as JSON, instead of stderr as text.
 
     Attributes:
-        settings: all of these but the monitor; frozen.
+        settings: all of these but the monitor and the executor; frozen.
         actions: the registry; ``@provider.actions.register()``.
         logger: logs with fields: ``self.logger.info("text", key=value)``.
         rate_limit_monitor: as given.
@@ -95,6 +101,7 @@ class Provider:
         connect_timeout: float = 30,
         shutdown_timeout: float = 10,
         poll_interval: float = 1,
+        executor: ExecutorSource | None = None,
         log_level: str = "INFO",
         log_file: str | None = None,
     ) -> None:
@@ -112,7 +119,9 @@ class Provider:
             log_level=log_level,
             log_file=log_file,
         )
-        self.actions: Actions = Actions()
+        if problem := find_problem(executor):
+            raise ConfigError(problem)
+        self.actions: Actions = Actions(executor=executor)
         self.rate_limit_monitor: RateLimitMonitor = check_monitor(rate_limit_monitor)
         self._clock: Clock = SystemClock()
         self._redactor = Redactor(self.settings.token)
@@ -136,9 +145,13 @@ class Provider:
                 variable.
         """
         found = {**read_environment(), **overrides}
-        monitor = found.pop("rate_limit_monitor", None)
+        parts = {
+            name: found.pop(name)
+            for name in ("rate_limit_monitor", "executor")
+            if name in found
+        }
         make_settings(**found)
-        return cls(**found, rate_limit_monitor=monitor)
+        return cls(**found, **parts)
 
     @property
     def name(self) -> str:
@@ -222,7 +235,10 @@ class Provider:
             HubError: if tasks were left unanswered when the provider stopped.
             HandlerSignatureError: if nothing provides what a handler injects.
             LifespanError: if a lifespan fails to open, or to close.
-            ProviderError: if it is running already, or a loop runs here.
+            ConfigError: if an executor cannot be made.
+            RegistrationError: if a handler cannot be sent to its executor.
+            ProviderError: if it is running already, or a loop runs here, or a new
+                process imports the program (``if __name__ == "__main__":`` is missing).
         """
         run_until_stopped(
             lambda: self.serve(hub_url=hub_url, auth_token=auth_token), self.stop
@@ -235,6 +251,7 @@ class Provider:
 
         Takes and raises what ``start`` does.
         """
+        refuse_to_start_in_child()
         token = self.settings.token if auth_token is None else auth_token
         if not token:
             problem = "there is no token to show; set auth_token (PROVIDER_AUTH_TOKEN)"
@@ -290,7 +307,8 @@ class Provider:
     ) -> dict[str, Any]:
         """Run one task in this process and return its response.
 
-        It is validated as JSON, its deadline is kept, and limits are skipped.
+        It is validated as JSON, its deadline is kept, and limits and executors are
+        skipped.
 
         Args:
             action: the name of the action.
@@ -407,9 +425,16 @@ class Provider:
             poll_interval=settings.poll_interval,
             most=1 if limits.gates_polls else slots,
         )
+        executors = Executors(
+            actions=self.actions,
+            dispatcher=self._dispatcher,
+            logger=self.logger,
+            slots=slots,
+        )
         return Worker(
             hub=client,
             dispatcher=self._dispatcher.inject(injected),
+            executors=executors,
             limits=limits,
             places=places,
             pace=pace,

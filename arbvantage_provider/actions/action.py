@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from arbvantage_provider.exceptions import InvalidPayloadError, Violation
+from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.handlers.invoke import Invoke
 from arbvantage_provider.handlers.plan import CallPlan
 from arbvantage_provider.rate_limit import RateLimitMonitor
@@ -36,6 +37,7 @@ class Action:
         is_async: whether the handler is awaited.
         needs_loop: whether one task of it, run on its own, needs an event loop: it is
             awaited, or something is injected into it.
+        executor: what the handler runs in; ``None``: the loop, or a thread.
         plan: where each argument comes from.
         invoke: calls the handler by the plan.
     """
@@ -57,6 +59,7 @@ class Action:
     needs_loop: bool
     plan: CallPlan
     invoke: Invoke
+    executor: ExecutorSource | None = None
 
     def read_account(self, account: bytes) -> Any:
         """The account as a value of its schema; ``None`` where nobody reads it.

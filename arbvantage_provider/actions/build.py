@@ -11,6 +11,7 @@ from typing_extensions import is_typeddict
 from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.result import compile_result
 from arbvantage_provider.exceptions import HandlerSignatureError, RegistrationError
+from arbvantage_provider.executors.source import ExecutorSource, find_problem
 from arbvantage_provider.handlers.docstring import Docstring, read_docstring
 from arbvantage_provider.handlers.inject import is_injected
 from arbvantage_provider.handlers.invoke import Invoke, make_invoke
@@ -42,6 +43,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     timeout: float | None,
     retry: Retry | None = None,
     max_concurrency: int | None = None,
+    executor: ExecutorSource | None = None,
     extra: Extra = "ignore",
     takes: Any = None,
 ) -> Action:
@@ -52,6 +54,8 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     """
     _check_options(name, timeout=timeout, monitor=rate_limit_monitor, extra=extra)
     _check_engine_options(name, retry=retry, max_concurrency=max_concurrency)
+    if problem := find_problem(executor):
+        raise RegistrationError(name, problem)
     if description is not None and not isinstance(description, str):
         raise RegistrationError(name, f"description is {description!r}; give a text")
     signature = read_signature(name, handler)
@@ -87,6 +91,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         needs_loop=signature.is_async or bool(plan.needs),
         plan=plan,
         invoke=_make_invoke(handler, plan, retry, is_async=signature.is_async),
+        executor=executor,
     )
 
 

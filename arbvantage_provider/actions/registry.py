@@ -3,13 +3,16 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from typing_extensions import override
 
 from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.build import build_action
+from arbvantage_provider.actions.sending import check_sendable
 from arbvantage_provider.exceptions import DuplicateActionError, RegistrationError
+from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.rate_limit import RateLimitMonitor
 from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.legacy import Extra
@@ -26,11 +29,15 @@ class Actions:
     Each provider has one as ``provider.actions``. One of its own is a group that is
     declared in a module without any provider, and included where it is wanted.
 
+    Args:
+        executor: what sync handlers run in that name no executor of their own.
+
     Attributes:
         find: the action of a name, or ``None``; what a worker asks for each task.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, executor: ExecutorSource | None = None) -> None:
+        self._executor = executor
         self._actions: dict[str, Action] = {}
         self.find: Callable[[str], Action | None] = self._actions.get
 
@@ -45,6 +52,7 @@ class Actions:
         timeout: float | None = None,
         max_concurrency: int | None = None,
         retry: Retry | None = None,
+        executor: ExecutorSource | None = None,
         extra: Extra = "ignore",
     ) -> Callable[[Handler], Handler]:
         """A decorator that registers a handler and returns it unchanged.
@@ -64,6 +72,8 @@ class Actions:
             max_concurrency: how many tasks of this action may run at once; as many
                 as the provider has slots if left out.
             retry: when the handler is run again; never if left out.
+            executor: what the handler runs in, instead of a thread: a
+                ``concurrent.futures.Executor``, or a function that makes one.
             extra: ``"forbid"`` refuses keys that a dict schema, or the signature,
                 does not know. A model of yours decides for itself.
 
@@ -83,6 +93,7 @@ class Actions:
             "timeout": timeout,
             "max_concurrency": max_concurrency,
             "retry": retry,
+            "executor": executor,
             "extra": extra,
         }
 
@@ -103,6 +114,7 @@ class Actions:
         timeout: float | None = None,
         max_concurrency: int | None = None,
         retry: Retry | None = None,
+        executor: ExecutorSource | None = None,
     ) -> Callable[
         [Callable[Concatenate[Payload, P], R]], Callable[Concatenate[Payload, P], R]
     ]:
@@ -121,6 +133,7 @@ class Actions:
             timeout: seconds that the handler has.
             max_concurrency: how many tasks of this action may run at once.
             retry: when the handler is run again.
+            executor: what the handler runs in.
 
         Raises:
             RegistrationError: as ``register`` does.
@@ -140,6 +153,7 @@ class Actions:
                 timeout=timeout,
                 max_concurrency=max_concurrency,
                 retry=retry,
+                executor=executor,
                 takes=payload,
             )
             self._add(action)
@@ -171,6 +185,12 @@ class Actions:
 
     def _add(self, action: Action) -> None:
         self._refuse_taken(action.name)
+        if action.executor is None and self._executor is not None:
+            # An async handler has none: it runs on the loop all the same.
+            executor = None if action.is_async else self._executor
+            action = replace(action, executor=executor)
+        if action.executor is not None:
+            check_sendable(action)
         self._actions[action.name] = action
 
     def _refuse_taken(self, name: str) -> None:

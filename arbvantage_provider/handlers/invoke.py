@@ -1,10 +1,10 @@
-"""A call plan as one function that calls the handler."""
+"""A call plan as one function that calls the handler, or reads its arguments."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from arbvantage_provider.handlers.plan import CallPlan
-from arbvantage_provider.handlers.readers import Inputs
+from arbvantage_provider.handlers.readers import LOCAL, Inputs
 
 Invoke: TypeAlias = Callable[[Inputs], Any]
 """Binds the arguments for one task and calls the handler with them."""
@@ -26,6 +26,16 @@ def make_invoke(handler: Callable[..., Any], plan: CallPlan) -> Invoke:
         return lambda inputs: handler(first(inputs), second(inputs))
     readers = plan.positional
     return lambda inputs: handler(*[read(inputs) for read in readers])
+
+
+def read_arguments(plan: CallPlan, inputs: Inputs) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments by position and by name, for a handler that is called elsewhere.
+
+    What cannot leave this process is left out of ``**kwargs``.
+    """
+    args = [read(inputs) for read in plan.positional]
+    keywords = plan.keyword.items()
+    return args, {name: read(inputs) for name, read in keywords if read not in LOCAL}
 
 
 def _with_keywords(handler: Callable[..., Any], plan: CallPlan) -> Invoke:

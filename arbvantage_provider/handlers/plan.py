@@ -21,6 +21,7 @@ from arbvantage_provider.handlers.inject import (
     read_injected,
 )
 from arbvantage_provider.handlers.readers import (
+    LOCAL,
     NAMED,
     Reader,
     Source,
@@ -51,11 +52,13 @@ class CallPlan:
         positional: readers of the parameters that are passed by position.
         keyword: readers of the others, by name.
         needs: what the lifespans must have made.
+        local: the parameters whose values cannot leave this process.
     """
 
     positional: tuple[Reader, ...]
     keyword: Mapping[str, Reader]
     needs: tuple[Need, ...]
+    local: tuple[str, ...] = ()
 
 
 def plan_call(
@@ -76,12 +79,15 @@ def plan_call(
     positional: list[Reader] = []
     keyword: dict[str, Reader] = {}
     needs: list[Need] = []
+    local: list[str] = []
     for parameter in signature.parameters:
         if parameter.kind in _VARIADIC:
             continue
         need = planner.find_need(parameter)
         needs += [need] if need else []
         reader = read_injected(need) if need else planner.find_reader(parameter)
+        if need or reader in LOCAL:
+            local.append(parameter.name)
         if _goes_by_name(parameter, signature):
             keyword[parameter.name] = reader
         else:
@@ -90,7 +96,12 @@ def plan_call(
         taken = {p.name for p in signature.parameters if p.kind not in _VARIADIC}
         rest = _read_rest(payload, account if account_declared else None)
         keyword |= {name: read for name, read in rest.items() if name not in taken}
-    return CallPlan(positional=tuple(positional), keyword=keyword, needs=tuple(needs))
+    return CallPlan(
+        positional=tuple(positional),
+        keyword=keyword,
+        needs=tuple(needs),
+        local=tuple(local),
+    )
 
 
 def _goes_by_name(parameter: inspect.Parameter, signature: Signature) -> bool:

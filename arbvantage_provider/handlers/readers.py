@@ -213,6 +213,9 @@ NAMED: Final[Mapping[str, Reader]] = {
 }
 """The readers that a parameter's name alone asks for."""
 
+LOCAL: Final[frozenset[Reader]] = frozenset({read_context, read_logger})
+"""The readers of what cannot leave this process."""
+
 _AS_DATETIME: Final[Mapping[str, Reader]] = {
     "now": lambda inputs: inputs.profile.now(inputs.profile.timezone),
     "now_utc": lambda inputs: inputs.profile.now(dt.UTC),

@@ -225,6 +225,20 @@ class Dispatcher:
                 return self._finish(call, value)
         return self.time_out(call)
 
+    def conclude(self, call: Call, result: Callable[[], object]) -> Answer:
+        """The answer to a handler that ran elsewhere.
+
+        Args:
+            call: the task.
+            result: gives what the handler returned, or raises what it raised.
+        """
+        try:
+            value = result()
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
+            # The way here says nothing; its cause is the traceback from there.
+            return self.fail(call.task, error.with_traceback(None))
+        return self._finish(call, value)
+
     async def run_async(self, call: Call) -> Answer:
         """Await an async handler; whoever waits for this cancels it in time.
 

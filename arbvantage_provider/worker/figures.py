@@ -25,7 +25,7 @@ class Figures:
         by_status: how many have an answer of each status.
         refused: how many of them have a result that the hub refused for good.
         oversized: how many tasks were too large to take.
-        stuck: how many slots wait for a thread that is past its deadline.
+        stuck: how many slots wait for a handler that is past its deadline.
         submitting: how many results the hub has not taken yet.
         rate_limit: what the provider's monitor said last: seconds to wait.
     """

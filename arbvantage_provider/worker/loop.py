@@ -21,6 +21,7 @@ from arbvantage_provider.hub.client import Oversized
 from arbvantage_provider.hub.wire import Pause, Result, Task
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.dispatch import Call, Dispatcher
+from arbvantage_provider.worker.executors import Executors
 from arbvantage_provider.worker.figures import Figures
 from arbvantage_provider.worker.limits import Limits
 from arbvantage_provider.worker.pace import Pace
@@ -56,6 +57,7 @@ class Worker:
     Args:
         hub: hands out tasks and takes results.
         dispatcher: turns a task into an answer.
+        executors: run the handlers of actions that name one.
         limits: says when a poll, or a handler, may begin.
         places: says when an action has room for one more task.
         pace: says when the next poll may begin.
@@ -72,6 +74,7 @@ class Worker:
         *,
         hub: Hub,
         dispatcher: Dispatcher,
+        executors: Executors,
         limits: Limits,
         places: Places,
         pace: Pace,
@@ -84,6 +87,7 @@ class Worker:
     ) -> None:
         self._hub = hub
         self._dispatcher = dispatcher
+        self._executors = executors
         self._limits = limits
         self._places = places
         self._pace = pace
@@ -113,6 +117,8 @@ class Worker:
             ConnectionError: if no hub answers within ``connect_timeout``.
             AuthenticationError: if the hub refuses the token.
             ProtocolError: if what answers is no hub.
+            ConfigError: if an executor cannot be made.
+            RegistrationError: if a handler cannot be sent to its executor.
             HubError: if tasks were left unanswered at the end; they are logged.
         """
         self._figures.state = "connecting"
@@ -130,6 +136,7 @@ class Worker:
             self._watchdog.close()
             self._runner.close()
             self._limits.close()
+            await self._executors.close()
 
     def snapshot(self) -> Snapshot:
         """The figures of this moment."""
@@ -139,7 +146,7 @@ class Worker:
 
     async def _connect(self) -> bool:
         """Whether there is a hub, and nobody asked to stop before it answered."""
-        connecting = asyncio.create_task(self._hub.connect(self._connect_timeout))
+        connecting = asyncio.create_task(self._start())
         try:
             await first_of(connecting, self._stopping)
             if connecting.done():
@@ -147,6 +154,10 @@ class Worker:
             return connecting.done()
         finally:
             connecting.cancel()
+
+    async def _start(self) -> None:
+        await self._executors.start()
+        await self._hub.connect(self._connect_timeout)
 
     async def _work(self) -> None:
         slots = {asyncio.create_task(self._run_slot()) for _ in range(self._slots)}
@@ -304,7 +315,10 @@ class Worker:
         """Run the handler; its place is free when it has ended."""
         running = None
         try:
-            answer, running = await self._runner.run(call)
+            if call.action.executor is None:
+                answer, running = await self._runner.run(call)
+            else:
+                answer, running = await self._executors.run(call)
         finally:
             if running is None:
                 self._places.free(call)

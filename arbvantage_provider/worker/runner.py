@@ -15,7 +15,8 @@ from arbvantage_provider.worker.threads import ThreadPool
 
 CLEAN_UP: Final = 0.5
 
-Running: TypeAlias = asyncio.Future[Answer]
+Running: TypeAlias = asyncio.Future[Any]
+"""Is done when a handler is."""
 
 
 class Runner:

@@ -16,7 +16,7 @@ class Snapshot:
         healthy: ``False`` while every slot is stuck, or a handler blocks the loop.
         slots: how many tasks may be in flight.
         slots_taken: how many are, those whose results wait for the hub included.
-        slots_stuck: how many of them wait for a thread that is past its deadline.
+        slots_stuck: how many of them wait for a handler that is past its deadline.
         results_waiting: how many results the hub has not taken yet.
         tasks_taken: how many tasks came since the start.
         tasks_answered: how many of them the hub has the result of.

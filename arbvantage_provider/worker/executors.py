@@ -1,0 +1,212 @@
+"""Handlers that run in an executor: sent, waited for, and given up at the deadline."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from functools import partial
+from typing import Any, Final, cast
+
+from arbvantage_provider.actions import Action, Actions
+from arbvantage_provider.actions.sending import check_found, find_module
+from arbvantage_provider.exceptions import ActionError
+from arbvantage_provider.executors.calls import (
+    UnsendableError,
+    describe,
+    pack_call,
+    unpack_outcome,
+)
+from arbvantage_provider.executors.process import ProcessDiedError
+from arbvantage_provider.executors.source import ExecutorSource
+from arbvantage_provider.handlers.invoke import read_arguments
+from arbvantage_provider.worker.answers import Answer
+from arbvantage_provider.worker.dispatch import Call, Dispatcher
+from arbvantage_provider.worker.held import Held
+from arbvantage_provider.worker.threads import ThreadPool
+
+_PATIENCE: Final = 1.0
+"""Seconds that executors have to end; nothing waits for them any longer."""
+
+
+class Executors:
+    """Runs the handlers of actions that name an executor.
+
+    Args:
+        actions: those that there are when it starts have their executors made then.
+        dispatcher: turns what a handler returned into an answer.
+        logger: told when an executor is made anew.
+        slots: how many tasks may be in flight.
+    """
+
+    def __init__(
+        self, *, actions: Actions, dispatcher: Dispatcher, logger: Any, slots: int
+    ) -> None:
+        self._actions = actions
+        self._dispatcher = dispatcher
+        self._logger = logger
+        self._slots = slots
+        self._held: dict[int, Held] = {}
+        self._threads = ThreadPool(slots, "executor")
+
+    async def start(self) -> None:
+        """Check that all handlers can be sent, and make their executors.
+
+        Raises:
+            RegistrationError: if a handler cannot be sent.
+            ConfigError: if an executor cannot be made.
+        """
+        there = self._actions.get_actions().values()
+        actions = [action for action in there if action.executor is not None]
+        for action in actions:
+            check_found(action)
+        modules = {find_module(action) for action in actions} - {""}
+        for held in {id(held): held for held in map(self._hold, actions)}.values():
+            await held.start(modules)
+
+    async def run(self, call: Call) -> tuple[Answer, "asyncio.Future[None] | None"]:
+        """Run a handler in its executor.
+
+        Returns:
+            The answer; and what is done when the handler is, if it is past its
+            deadline and cannot be ended.
+
+        Raises:
+            asyncio.CancelledError: if the caller is cancelled.
+        """
+        retry = call.action.retry
+        waits = iter(()) if retry is None else retry.draw_waits()
+        while True:
+            answer, late = await self._try(call, waits)
+            if isinstance(answer, Answer):
+                return answer, late
+            await call.wait(answer)
+
+    async def _try(
+        self, call: Call, waits: Iterator[float]
+    ) -> tuple[Answer | float, "asyncio.Future[None] | None"]:
+        """One run of the handler; the seconds until the next, if there is one."""
+        action = call.action
+        held = self._hold(action)
+        try:
+            future = await held.submit(_pack(call))
+        except Exception as error:  # noqa: BLE001 - an executor may raise anything
+            return self._dispatcher.fail(call.task, _word(action, error)), None
+        over = _watch(future)
+        try:
+            # The time that a call waits for a process of ours is not the handler's.
+            await _watch(getattr(future, "begun", None))
+            if call.attempt == 1:
+                self._dispatcher.begin(call)
+            left = call.deadline - self._dispatcher.monotonic()
+            await asyncio.wait({over}, timeout=max(left, 0.0))
+        except asyncio.CancelledError:
+            call.cancelled = True
+            held.abandon(future)
+            raise
+        if over.done():
+            read = partial(_read, action, future)
+            wait = _find_wait(call, read, waits)
+            return self._dispatcher.conclude(call, read) if wait is None else wait, None
+        is_gone = held.abandon(future)
+        return self._dispatcher.time_out(call), None if is_gone else over
+
+    async def close(self) -> None:
+        """End the executors that were made here, whatever they still run."""
+        ending = {self._threads.run(held.end) for held in self._held.values()}
+        if ending:
+            await asyncio.wait(ending, timeout=_PATIENCE)
+        self._threads.close()
+
+    def _hold(self, action: Action) -> Held:
+        source = cast("ExecutorSource", action.executor)
+        held = self._held.get(id(source))
+        if held is None:
+            held = Held(
+                source, slots=self._slots, threads=self._threads, logger=self._logger
+            )
+            self._held[id(source)] = held
+        return held
+
+
+def _find_wait(
+    call: Call, read: Callable[[], object], waits: Iterator[float]
+) -> float | None:
+    """Seconds until a handler that raised is run again; ``None``: it is not."""
+    if call.action.retry is None:
+        return None
+    try:
+        read()
+    except call.action.retry.on as error:
+        wait = next(waits, None)
+        return wait if wait is not None and call.try_again(error, wait) else None
+    except BaseException:  # noqa: BLE001 - whatever it is, it is not tried again
+        return None
+    return None
+
+
+def _pack(call: Call) -> bytes:
+    """The call of a task's handler.
+
+    Raises:
+        UnsendableError: if the arguments cannot be read or pickled.
+    """
+    action = call.action
+    try:
+        arguments = read_arguments(action.plan, call)
+    except BaseException as error:
+        # A model's own attributes may raise anything; SystemExit would end the loop.
+        raise UnsendableError("arguments", describe(error)) from error
+    return pack_call(action.handler, *arguments)
+
+
+def _watch(future: Future[Any] | None) -> "asyncio.Future[None]":
+    """Done when ``future`` is, or when there is none; tells nothing of its result."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def tell(_: object) -> None:
+        try:
+            loop.call_soon_threadsafe(settle)
+        except RuntimeError:
+            return  # the loop is closed: nobody waits any more
+
+    if future is None:
+        settle()
+    else:
+        future.add_done_callback(tell)
+    return done
+
+
+def _read(action: Action, future: Future[bytes]) -> Any:
+    """What a handler returned.
+
+    Raises:
+        BaseException: what the handler raised, or ``_word`` says.
+    """
+    try:
+        outcome = future.result()
+    except BaseException as error:  # noqa: BLE001 - it may be what a handler raised
+        raise _word(action, error) from error.__cause__
+    try:
+        return unpack_outcome(outcome)
+    except UnsendableError as error:
+        raise _word(action, error) from error
+
+
+def _word(action: Action, error: BaseException) -> BaseException:
+    """What an executor raised, in words that name the action."""
+    name = action.name
+    match error:
+        case UnsendableError():
+            return UnsendableError(f"{error.part} of {name!r}", error.reason)
+        case ProcessDiedError():
+            return ActionError(f"the process of {name!r} {error.how}")
+        case BrokenExecutor():
+            return ActionError(f"the executor of {name!r} broke: {error}")
+        case CancelledError():
+            return ActionError(f"the executor of {name!r} dropped the task")
+        case _:
+            return error

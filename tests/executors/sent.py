@@ -1,0 +1,131 @@
+"""Handlers that are sent: what runs them imports this module, and finds them here."""
+
+import os
+import signal
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from typing_extensions import override
+
+from arbvantage_provider import ActionError, ProviderResponse, RateLimitedError
+
+
+class Point(BaseModel):
+    x: int
+    y: int = 0
+
+
+class NeedsMoreError(Exception):
+    """Is written, and cannot be read: its __init__ asks for more than its message."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(f"{text} ({code})")
+
+
+class Locked:
+    """Cannot be pickled."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+class Adder:
+    """Its methods can be sent, as it can."""
+
+    def __init__(self, more: int, part: Any = None) -> None:
+        self.more = more
+        self.part = part
+
+    def add(self, number: int) -> int:
+        return number + self.more
+
+    def __call__(self, number: int) -> int:
+        return self.add(number)
+
+
+class Unreadable:
+    """Fails where it arrives."""
+
+    @override
+    def __reduce__(self) -> Any:
+        return os.stat, ("/no/such/file",)
+
+
+def leave_file(folder: str) -> str:
+    """A new one each time that it runs."""
+    _, file = tempfile.mkstemp(dir=folder)
+    return Path(file).name
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+def get_pid() -> int:
+    return os.getpid()
+
+
+def move(point: Point, account: dict[str, Any]) -> Point:
+    return Point(x=point.x + 1, y=account["y"])
+
+
+def tell_rest(text: str, **kwargs: Any) -> list[Any]:
+    return [text, sorted(kwargs), kwargs["timezone"]]
+
+
+def respond() -> ProviderResponse:
+    return ProviderResponse("warning", "the last one", {"left": 1})
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def fail_oddly() -> None:
+    raise NeedsMoreError("it went wrong", 7)
+
+
+def refuse() -> None:
+    raise ActionError("sold out", {"left": 0})
+
+
+def refuse_with_lock() -> None:
+    raise ActionError("sold out", Locked())
+
+
+def limit() -> None:
+    raise RateLimitedError(30)
+
+
+def leave() -> None:
+    raise SystemExit(3)
+
+
+def return_lock() -> Locked:
+    return Locked()
+
+
+def return_unreadable() -> list[Unreadable]:
+    return [Unreadable()]
+
+
+def die() -> None:
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def die_held(folder: str, name: str) -> None:
+    hold(folder, name)
+    die()
+
+
+def hold(folder: str, name: str) -> int:
+    """Say by one file that it has begun, and wait for another one."""
+    begun = Path(folder, f"{name}.begun")
+    begun.with_suffix(".writing").write_text(str(os.getpid()))
+    begun.with_suffix(".writing").rename(begun)
+    while not Path(folder, f"{name}.end").exists():
+        threading.Event().wait(0.005)
+    return os.getpid()
