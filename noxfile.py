@@ -106,12 +106,12 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time dispatches against pydantic's floor and the neighbours; print tables."""
+    """Time dispatches and the engine; arguments go to the latter: --hub, --plots."""
     session.install("-c", LOCK, "-e", ".")
     session.install("--group", "bench")
-    session.run("python", "tests/bench/dispatch.py", *session.posargs)
-    session.run("python", "tests/bench/registration.py")
-    session.run("python", "tests/bench/cost.py")
+    for program in ("dispatch", "registration", "cost"):
+        session.run("python", f"tests/bench/{program}.py")
+    session.run("python", "tests/bench/engine.py", *session.posargs)
 
 
 @nox.session

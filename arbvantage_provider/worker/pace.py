@@ -18,6 +18,10 @@ LONGEST_FAILURE_WAIT: Final = 10.0
 HELD: Final = 0.5
 """Seconds after which an empty answer was a poll that the hub held."""
 
+QUICK_MISSES: Final = 3
+"""How many empty answers a hub that holds polls may give at once, before it counts
+as one that does not hold them any more."""
+
 
 class Pace:
     """Turns to poll; a slot takes one, polls, and gives it back with what came.
@@ -37,7 +41,8 @@ class Pace:
         self._most = most
         self._allowed = 1
         self._out = 0
-        self._not_before = clock.monotonic()
+        self._not_before = self._idle_until = clock.monotonic()
+        self._quick_misses_left = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         first = min(FIRST_IDLE_WAIT, poll_interval)
         self._idle = Waits(first, poll_interval)
@@ -56,7 +61,7 @@ class Pace:
             await turn
             return False
         self._out += 1
-        while (wait := self._not_before - self._clock.monotonic()) > 0:
+        while (wait := self._find_wait()) > 0:
             if await self._clock.wait(self._stopping, wait):
                 break
         if self._stopping.is_set():
@@ -73,6 +78,7 @@ class Pace:
     def found_task(self) -> None:
         """End a turn with a task: there may be more."""
         self._allowed = min(self._allowed * 2, self._most)
+        self._idle_until = 0.0
         self._idle.reset()
         self._failures.reset()
         self.give_back()
@@ -80,13 +86,22 @@ class Pace:
     def found_nothing(self, seconds: float) -> None:
         """End a turn without a task, after a poll of this many seconds."""
         self._failures.reset()
+        if seconds >= HELD:
+            self._quick_misses_left = QUICK_MISSES
+            self._idle.reset()
         if self._allowed > 1:
             self._allowed //= 2
-        elif seconds < HELD:
-            self._postpone(self._idle.draw())
-        else:
-            self._idle.reset()
+        elif seconds < HELD and self._out == 1:
+            # While another poll is out, that one is waiting for a task already.
+            self._count_miss()
         self.give_back()
+
+    def _count_miss(self) -> None:
+        """Wait a little longer each time; a hub that holds polls may miss by chance."""
+        if self._quick_misses_left > 0:
+            self._quick_misses_left -= 1
+        else:
+            self._idle_until = self._clock.monotonic() + self._idle.draw()
 
     def failed(self) -> None:
         """End a turn with an error of the connection or the hub."""
@@ -110,6 +125,9 @@ class Pace:
     def close(self) -> None:
         """Let every slot look around; nobody waits for a turn any more."""
         self.wake(len(self._waiting))
+
+    def _find_wait(self) -> float:
+        return max(self._not_before, self._idle_until) - self._clock.monotonic()
 
     def _postpone(self, seconds: float) -> None:
         moment = self._clock.monotonic() + seconds

@@ -129,3 +129,12 @@ def hold(folder: str, name: str) -> int:
     while not Path(folder, f"{name}.end").exists():
         threading.Event().wait(0.005)
     return os.getpid()
+
+
+def fail_times(folder: str, times: int) -> int:
+    """Fails until it has run more often than that; counts its runs in a folder."""
+    leave_file(folder)
+    runs = sum(1 for name in Path(folder).iterdir() if name.name.startswith("tmp"))
+    if runs <= times:
+        raise OSError(f"run {runs}")
+    return runs

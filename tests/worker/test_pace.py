@@ -161,3 +161,52 @@ def test_jitter_draws_from_nothing_to_the_whole_wait() -> None:
     assert all(0 <= draw <= 8 for draw in draws)
     assert min(draws) < 2
     assert max(draws) > 6
+
+
+@pytest.mark.usefixtures("no_jitter")
+def test_a_hub_that_holds_polls_may_miss_a_few_times_by_chance(
+    clock: ManualClock,
+) -> None:
+    async def story(pace: Pace) -> None:
+        assert await pace.take_turn()
+        pace.found_nothing(2.0)
+        for _ in range(5):
+            assert await pace.take_turn()
+            pace.found_nothing(0.001)
+        assert await pace.take_turn()
+
+    tell(clock, story)
+
+    assert clock.waits == pytest.approx([0.005, 0.01])
+
+
+@pytest.mark.usefixtures("no_jitter")
+def test_a_miss_says_little_while_another_poll_is_out(clock: ManualClock) -> None:
+    async def story(pace: Pace) -> None:
+        assert await pace.take_turn()
+        pace.found_task()
+        assert await pace.take_turn()
+        assert await pace.take_turn()
+        pace.found_nothing(0.001)
+        pace.found_nothing(0.001)
+        assert await pace.take_turn()
+
+    tell(clock, story)
+
+    assert clock.waits == pytest.approx([0.005])
+
+
+@pytest.mark.usefixtures("no_jitter")
+def test_a_task_ends_the_wait_for_an_idle_hub(clock: ManualClock) -> None:
+    async def story(pace: Pace) -> None:
+        assert await pace.take_turn()
+        pace.found_task()
+        assert await pace.take_turn()
+        assert await pace.take_turn()
+        pace.found_nothing(0.001)
+        pace.found_task()
+        assert await pace.take_turn()
+
+    tell(clock, story)
+
+    assert clock.waits == []

@@ -1,0 +1,45 @@
+"""Handlers that run in an executor, and are run again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sent
+
+from arbvantage_provider import (
+    HandlerSignatureError,
+    Inject,
+    ProcessPool,
+    Provider,
+    Retry,
+)
+from arbvantage_provider.testing import LocalHub, running
+
+Make = Callable[..., Provider]
+FAST = Retry(on=OSError, tries=3, first=0.001)
+
+
+def test_a_handler_in_a_process_is_run_until_it_does_not_raise(
+    hub: LocalHub, make_provider: Make, tmp_path: Path
+) -> None:
+    provider = make_provider(ProcessPool, max_concurrency=1)
+    register = provider.actions.register
+    register("flaky", retry=FAST, max_concurrency=1)(sent.fail_times)
+    with running(provider, hub):
+        passes = hub.submit("flaky", {"folder": str(tmp_path), "times": 2}).result(60)
+        fails = hub.submit("flaky", {"folder": str(tmp_path), "times": 9}).result(60)
+        other = hub.submit("add", {"a": 1, "b": 2}).result(60)
+    assert (passes.status, passes.data) == ("success", 3)
+    assert fails.message == "OSError: run 6"
+    assert other.data == 3
+
+
+def test_what_a_lifespan_made_cannot_be_sent() -> None:
+    provider = Provider("shop")
+
+    def work(pool: Inject[dict[str, Any]]) -> None:
+        """Never runs."""
+
+    with pytest.raises(HandlerSignatureError, match=r"'pool'.* cannot be sent"):
+        provider.actions.register(executor=ProcessPool)(work)
