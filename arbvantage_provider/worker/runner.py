@@ -78,9 +78,8 @@ class Runner:
             running = self._loop.create_task(self._run_async(call, ended))
             self._calls[running] = call
             return running
-        thread = self._threads.run(partial(self._dispatcher.run, call))
-        thread.add_done_callback(lambda _: _set(ended))
-        return thread
+        run = partial(self._dispatcher.run, call)
+        return self._threads.run(run, partial(_set, ended))
 
     async def _run_async(self, call: Call, ended: asyncio.Future[None]) -> Answer:
         try:

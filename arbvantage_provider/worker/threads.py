@@ -31,11 +31,18 @@ class ThreadPool:
         self._started = 0
         self._busy = 0
 
-    def run(self, function: Callable[[], T]) -> "asyncio.Future[T]":
+    def run(
+        self, function: Callable[[], T], on_end: Callable[[], object] | None = None
+    ) -> "asyncio.Future[T]":
         """Run ``function`` on a thread, in a copy of the caller's context.
 
         The future belongs to the running loop. It may be cancelled; the function
         then runs to its end all the same.
+
+        Args:
+            function: what to run.
+            on_end: called on the loop as soon as the future is done, a turn of the
+                loop before the future's own callbacks are.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -45,6 +52,8 @@ class ThreadPool:
             self._busy -= 1
             if not future.done():
                 end()
+            if on_end is not None:
+                on_end()
 
         def job() -> None:
             try:
