@@ -173,7 +173,7 @@ class Provider:
         """The IANA name of the provider's time zone."""
         return self.settings.timezone
 
-    # --- what handlers share -------------------------------------------------
+    # --- around the handlers -------------------------------------------------
 
     def lifespan(self, function: MakerT) -> MakerT:
         """A decorator for what is to be open while the provider runs.
@@ -212,6 +212,21 @@ class Provider:
             ConfigError: if ``kind`` is no type.
         """
         self._lifespans.provide(kind, value)
+
+    def middleware(self, middleware: Around) -> Around:
+        """A decorator: let a generator function run around each task.
+
+        What stands before its ``outcome = yield`` runs before the task's payload is
+        looked at, and the rest once there is an answer. The first that is registered
+        is the outermost. A sync one runs on the loop, and must not block. What goes
+        wrong in one is logged, and the task goes on.
+
+        Raises:
+            ConfigError: if it is no generator function, sync or async.
+        """
+        check_middleware(middleware)
+        self._dispatcher.seam.middlewares.append(middleware)
+        return middleware
 
     # --- running against a hub -----------------------------------------------
 
@@ -284,21 +299,6 @@ class Provider:
         if worker is None:
             return Snapshot(slots=self.settings.max_concurrency)
         return worker.snapshot()
-
-    def middleware(self, middleware: Around) -> Around:
-        """A decorator: let a generator function run around each task.
-
-        What stands before its ``outcome = yield`` runs before the task's payload is
-        looked at, and the rest once there is an answer. The first that is registered
-        is the outermost. A sync one runs on the loop, and must not block. What goes
-        wrong in one is logged, and the task goes on.
-
-        Raises:
-            ConfigError: if it is no generator function, sync or async.
-        """
-        check_middleware(middleware)
-        self._dispatcher.seam.middlewares.append(middleware)
-        return middleware
 
     # --- running one task, without a hub -------------------------------------
 

@@ -100,7 +100,10 @@ class Worker:
         self._runner = Runner(dispatcher, slots)
         self._figures = Figures(clock=clock, slots=slots, logger=logger)
         self._watchdog = Watchdog(
-            clock=clock, logger=logger, find_logger=self._runner.find_logger
+            clock=clock,
+            logger=logger,
+            find_logger=self._runner.find_logger,
+            is_busy=lambda: bool(self._unanswered),
         )
         self._handed: deque[Task] = deque()
         self._polling: set[asyncio.Task[Any]] = set()

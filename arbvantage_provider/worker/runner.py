@@ -56,7 +56,6 @@ class Runner:
         """
         ended = self._loop.create_future()
         running = self._start(call, ended)
-        timer = self._loop.call_later(call.timeout, _set, ended)
         try:
             await ended
         except asyncio.CancelledError:
@@ -64,7 +63,6 @@ class Runner:
             await self._cancel(call, running)
             raise
         finally:
-            timer.cancel()
             self._calls.pop(running, None)
         if running.done():
             return running.result(), None
@@ -73,18 +71,27 @@ class Runner:
         return answer, None if running.done() else running
 
     def _start(self, call: Call, ended: asyncio.Future[None]) -> Running:
-        """Start the handler, which sets ``ended`` when it has ended."""
+        """Start the handler; ``ended`` is set when it ends, or at its deadline."""
         if call.action.is_async:
             running = self._loop.create_task(self._run_async(call, ended))
             self._calls[running] = call
             return running
-        run = partial(self._dispatcher.run, call)
-        return self._threads.run(run, partial(_set, ended))
+        timer = self._loop.call_later(call.timeout, _set, ended)
+
+        def end() -> None:
+            timer.cancel()
+            _set(ended)
+
+        return self._threads.run(partial(self._dispatcher.run, call), end)
 
     async def _run_async(self, call: Call, ended: asyncio.Future[None]) -> Answer:
+        # The loop may have been busy since the task was admitted.
+        self._dispatcher.begin(call)
+        timer = self._loop.call_later(call.timeout, _set, ended)
         try:
             return await self._dispatcher.run_async(call)
         finally:
+            timer.cancel()
             _set(ended)
 
     async def _cancel(self, call: Call, running: Running) -> None:

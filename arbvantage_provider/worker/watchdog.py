@@ -24,6 +24,8 @@ class Watchdog:
         logger: told what blocks it.
         find_logger: a logger that names the task whose handler runs as a task of the
             loop, if one does.
+        is_busy: whether there is anything that may block the loop; an idle provider
+            is not woken up.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class Watchdog:
         clock: Clock,
         logger: Any,
         find_logger: Callable[[asyncio.Task[Any] | None], Any],
+        is_busy: Callable[[], bool],
     ) -> None:
         self._clock = clock
         self._logger = logger
         self._find_logger = find_logger
+        self._is_busy = is_busy
         self._closed = threading.Event()
         self.is_blocked = False
 
@@ -53,6 +57,8 @@ class Watchdog:
 
     def _watch(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
         while not self._closed.wait(PERIOD):
+            if not self._is_busy():
+                continue
             answered = threading.Event()
             asked = self._clock.monotonic()
             try:

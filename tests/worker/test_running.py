@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, model_validator
 
 from arbvantage_provider import (
     AuthenticationError,
@@ -421,3 +422,25 @@ def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_exit(
     assert (process.returncode, output) == (0, "ended\n")
     message = hub.submissions[0].message
     assert message == "'swallow' was interrupted: the provider stopped"
+
+
+def test_the_time_that_other_payloads_take_is_not_a_handlers(hub: LocalHub) -> None:
+    provider = Provider("tested", max_concurrency=8, execution_timeout=0.5)
+
+    class Slow(BaseModel):
+        number: int
+
+        @model_validator(mode="after")
+        def take_time(self) -> "Slow":
+            threading.Event().wait(0.2)
+            return self
+
+    @provider.actions.register(payload_schema=Slow)
+    async def greet(payload: Slow) -> int:
+        return payload.number
+
+    handles = [hub.submit("greet", {"number": number}) for number in range(16)]
+    with running(provider, hub):
+        statuses = [handle.result(30).status for handle in handles]
+
+    assert statuses == ["success"] * 16
