@@ -38,13 +38,17 @@ def draw(title: str, axes: tuple[str, str], lines: Mapping[str, Line]) -> str:
     for x, _ in next(iter(lines.values())):
         across, base = place(x, low)
         parts.append(_text(across, base + 18, f"{x:,g}", "middle"))
+    names: list[tuple[tuple[float, float], str, str]] = []
     # The last is drawn first: a name is more use than a line that hides another.
     for colour, (name, line) in reversed(list(zip(COLOURS, lines.items()))):  # noqa: B905 - there are colours enough
         points = [place(x, y) for x, y in line]
         parts.append(_stroke(points, colour, 2))
-        shift = 14 if colour == COLOURS[1] else -2
-        x, y = points[-1]
-        parts.append(_text(x + 6, y + shift, name, "start", colour=colour))
+        names.append((points[-1], name, colour))
+    lowest = 0.0
+    for (x, y), name, colour in sorted(names, key=lambda each: each[0][1]):
+        # Lines that end beside each other have their names one below the other.
+        lowest = max(y + 4, lowest + 14)
+        parts.append(_text(x + 6, lowest, name, "start", colour=colour))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'font-family="sans-serif" font-size="12">\n'
