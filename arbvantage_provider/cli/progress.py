@@ -1,9 +1,10 @@
 """How far a file of tasks is: one line of a terminal, written again and again."""
 
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
-from arbvantage_provider.clock import Clock, SystemClock
+from arbvantage_provider.clock import SystemClock
 
 _CLEAR = "\r\x1b[K"
 
@@ -16,17 +17,20 @@ class Progress:
     Args:
         total: how many tasks there are.
         stream: stderr.
-        clock: tells the rate, which counts from the first ``show``.
+        monotonic: seconds, for the rate; it counts from now.
     """
 
     def __init__(
-        self, total: int, stream: TextIO | None = None, clock: Clock | None = None
+        self,
+        total: int,
+        stream: TextIO | None = None,
+        monotonic: Callable[[], float] = SystemClock.monotonic,
     ) -> None:
         self._total = total
         self._stream = sys.stderr if stream is None else stream
         self._is_shown = self._stream.isatty()
-        self._clock = SystemClock() if clock is None else clock
-        self._began = self._clock.monotonic()
+        self._monotonic = monotonic
+        self._began = monotonic()
 
     def show(self, done: int, failed: int = 0) -> None:
         """Write the line.
@@ -38,7 +42,7 @@ class Progress:
         parts = [f"{done}/{self._total} answered"]
         if failed:
             parts.append(f"{failed} failed")
-        seconds = self._clock.monotonic() - self._began
+        seconds = self._monotonic() - self._began
         if done and seconds > 0:
             rate = done / seconds
             parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")  # noqa: PLR2004 - two digits tell enough

@@ -20,7 +20,7 @@ class ProcessDiedError(RuntimeError):
     """
 
     def __init__(self, exit_code: int | None, note: str = "") -> None:
-        self.how = f"died{note} (exit code {exit_code})"
+        self.how: str = f"died{note} (exit code {exit_code})"
         super().__init__(f"a process {self.how}")
 
 
@@ -39,7 +39,7 @@ class WorkerProcess:
 
     def __init__(self, name: str, modules: Iterable[str]) -> None:
         context = multiprocessing.get_context("spawn")
-        self.doomed = False
+        self.doomed: bool = False
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=serve, args=(theirs, tuple(modules)), name=name

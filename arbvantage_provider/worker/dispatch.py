@@ -174,7 +174,7 @@ class Dispatcher:
         self.timeout = timeout
         self.clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
-        self.seam = Seam(profile.name, clock, self.logger_of)
+        self.seam: Seam = Seam(profile.name, clock, self.logger_of)
         self._actions = actions
         self._format = formatter
         self._redactor = redactor

@@ -41,7 +41,7 @@ class Watchdog:
         self._find_logger = find_logger
         self._is_busy = is_busy
         self._closed = threading.Event()
-        self.is_blocked = False
+        self.is_blocked: bool = False
 
     def start(self) -> None:
         """Watch the running loop until ``close``."""

@@ -6,7 +6,6 @@ import pytest
 from typing_extensions import override
 
 from arbvantage_provider.cli.progress import Progress, format_duration
-from arbvantage_provider.clock import SystemClock
 
 
 class Terminal(io.StringIO):
@@ -17,21 +16,11 @@ class Terminal(io.StringIO):
         return True
 
 
-class StoppedClock(SystemClock):
-    """Time goes on when a test says so."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.monotonic = lambda: self.seconds  # type: ignore[method-assign]
-
-
 def test_one_line_of_a_terminal_is_written_again_and_again() -> None:
-    terminal, clock = Terminal(), StoppedClock()
-    progress = Progress(20, terminal, clock)
+    terminal, moments = Terminal(), iter([100.0, 100.0, 102.0, 104.0])
+    progress = Progress(20, terminal, lambda: next(moments))
     progress.show(0)
-    clock.seconds = 2
     progress.show(5)
-    clock.seconds = 4
     progress.show(20, failed=3)
     progress.clear()
     wiped = "\r\x1b[K"
