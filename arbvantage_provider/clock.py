@@ -32,7 +32,7 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
-    monotonic: staticmethod[[], float] = staticmethod(time.monotonic)
+    monotonic: "staticmethod[[], float]" = staticmethod(time.monotonic)
 
     def now(self, timezone: dt.tzinfo) -> dt.datetime:
         """The machine's date and time in ``timezone``."""
