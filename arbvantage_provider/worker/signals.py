@@ -4,7 +4,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from arbvantage_provider.exceptions import ProviderError
@@ -96,14 +96,19 @@ def _install(receive: Callable[[int, object], None]) -> Callable[[], None]:
     before = {signum: signal.getsignal(signum) for signum in SIGNALS}
 
     def handle(signum: int, frame: object) -> None:
-        # The loop sleeps until it has something to do.
         loop.call_soon_threadsafe(receive, signum, frame)
-
-    for signum in SIGNALS:
-        signal.signal(signum, handle)
 
     def restore() -> None:
         for signum, handler in before.items():
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(signum)
             signal.signal(signum, handler)
 
+    for signum in SIGNALS:
+        try:
+            # Python runs a handler between two steps of its own, and a loop that has
+            # just gone to sleep takes none; this one is woken up by the signal.
+            loop.add_signal_handler(signum, receive, signum, None)
+        except NotImplementedError:  # Windows
+            signal.signal(signum, handle)
     return restore

@@ -353,6 +353,33 @@ def test_a_second_signal_forces_the_end(program: Any) -> None:
     assert process.wait(timeout=20) == 128 + signal.SIGTERM
 
 
+@posix_only
+def test_a_signal_wakes_a_loop_that_has_just_gone_to_sleep(hub: LocalHub) -> None:
+    program = """
+        import signal, sys
+        from arbvantage_provider import Provider
+
+        provider = Provider("tested", "token-for-tests", sys.argv[1])
+
+        @provider.lifespan
+        async def look():
+            descriptor = signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(descriptor)
+            print(descriptor >= 0)
+            provider.stop()
+            yield
+
+        provider.start()
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    """
+    script = [sys.executable, "-c", textwrap.dedent(program), hub.url]
+    found = subprocess.run(
+        script, check=False, capture_output=True, text=True, timeout=60
+    )
+
+    assert (found.returncode, found.stdout) == (0, "True\nTrue\n")
+
+
 def test_a_handler_that_cancels_itself_costs_no_slot(hub: LocalHub) -> None:
     provider = Provider("tested", max_concurrency=1)
 
