@@ -70,7 +70,7 @@ def demo(session: nox.Session) -> None:
 )
 def tests(session: nox.Session, dependencies: str) -> None:
     """Run the tests: locked, newest and lowest dependencies; arguments go to pytest."""
-    marks = ["-m", "not install"]  # would show the same in every cell, slowly
+    marks = ["-m", "not install and not once"]  # they show the same in every cell
     if dependencies == "locked":
         session.install("-c", LOCK, "-e", ".", "--group", "tests", "--group", "formats")
         marks = []

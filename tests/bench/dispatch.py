@@ -180,7 +180,11 @@ def main() -> None:
     """Print one table for each payload."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument(
+        "--floor", action="store_true", help="one round, without the neighbours"
+    )
+    options = parser.parse_args()
+    rounds = 1 if options.floor else options.rounds
     cases = {
         "small: 2 fields": (Small, respond_small, {"name": "tea", "count": 3}),
         "middle: create_user": (CreateUser, respond_user, make_user(1)),
@@ -191,7 +195,7 @@ def main() -> None:
         contenders = {
             "floor": make_floor(model, handler),
             **make_ours(model is Small),
-            **make_neighbours(model, handler),
+            **({} if options.floor else make_neighbours(model, handler)),
         }
         sys.stdout.write(f"{title} ({len(raw):,} bytes), median of {rounds} rounds\n")
         measure(contenders, raw, rounds)

@@ -114,6 +114,7 @@ def test_an_executor_may_be_made_for_each_run(
             assert hub.submit("add", {"a": 1, "b": 2}).result(60).data == 3
 
 
+@pytest.mark.once
 def test_the_example_runs_on_a_cluster_of_its_own() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "cluster.py")],

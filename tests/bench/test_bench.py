@@ -1,0 +1,30 @@
+"""The programs of ``nox -s bench`` run, in a short form."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+SHORT = {
+    "dispatch.py": (["--floor"], "provider, dict"),
+    "registration.py": ([], "10,000 actions"),
+    "engine.py": (["--quick", "pickup"], "pickup from an idle hub"),
+}
+
+
+@pytest.mark.once
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("program", SHORT)
+def test_a_bench_prints_its_table(program: str) -> None:
+    arguments, shown = SHORT[program]
+    found = subprocess.run(
+        [sys.executable, str(FOLDER / program), *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert found.returncode == 0, found.stderr
+    assert shown in found.stdout
