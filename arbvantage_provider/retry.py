@@ -50,10 +50,10 @@ class Retry:
 
     def draw_waits(self) -> Generator[float]:
         """The seconds to wait before each further try."""
-        longest = backoff.expo(factor=self.first, max_value=self.most)
-        next(longest)  # the generator's first step only starts it
+        longest = min(self.first, self.most)
         for _ in range(self.tries - 1):
-            yield backoff.full_jitter(next(longest))
+            yield backoff.full_jitter(longest)
+            longest = min(longest * 2, self.most)
 
 
 def _is_exception(kind: object) -> bool:

@@ -45,6 +45,11 @@ class Inputs(Protocol):
         """
         ...
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for the result any more, or the deadline has passed."""
+        ...
+
     def sleep(self, seconds: float) -> None:
         """Wait on this thread."""
         ...

@@ -19,6 +19,8 @@ def retry_sync(invoke: Invoke, retry: Retry) -> Invoke:
                 return invoke(inputs)
             except retry.on as error:
                 inputs.sleep(_next_wait(inputs, error, waits))
+                if inputs.is_over:
+                    raise
 
     return run
 

@@ -105,6 +105,11 @@ class Call:
         self.account = self.action.read_account(self.task.account)
         return True
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for the result any more, or the deadline has passed."""
+        return self.cancelled or self._dispatcher.monotonic() >= self.deadline
+
     def sleep(self, seconds: float) -> None:
         """Wait on this thread."""
         self._dispatcher.clock.sleep(seconds)
@@ -265,9 +270,6 @@ class Dispatcher:
     def time_out(self, call: Call) -> Answer:
         """The answer to a task whose handler was not done at its deadline."""
         error = ActionTimeoutError(call.action.name, call.timeout)
-        if call.cancelled:
-            # A thread came back late; its task was answered at the deadline.
-            return self._encode(call.task, describe_failure(error))
         call.cancelled = True
         return self.refuse(call.task, error, "task timed out")
 

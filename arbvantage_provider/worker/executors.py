@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
@@ -93,8 +94,9 @@ class Executors:
         over = _watch(future)
         try:
             # The time that a call waits for a process of ours is not the handler's.
-            await _watch(getattr(future, "begun", None))
+            begun = _watch(getattr(future, "begun", None))
             if call.attempt == 1:
+                await begun
                 self._dispatcher.begin(call)
             left = call.deadline - self._dispatcher.monotonic()
             await asyncio.wait({over}, timeout=max(left, 0.0))
@@ -137,7 +139,11 @@ def _find_wait(
         read()
     except call.action.retry.on as error:
         wait = next(waits, None)
-        return wait if wait is not None and call.try_again(error, wait) else None
+        # A validator of the user's may refuse the payload the second time.
+        with suppress(Exception):
+            if wait is not None and call.try_again(error, wait):
+                return wait
+        return None
     except BaseException:  # noqa: BLE001 - whatever it is, it is not tried again
         return None
     return None

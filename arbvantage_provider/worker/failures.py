@@ -4,6 +4,7 @@ Source: the table in ``docs/errors.md``.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from arbvantage_provider.exceptions import ActionError, RateLimitedError
 from arbvantage_provider.observe.redaction import cut_input_values
@@ -25,7 +26,7 @@ def describe_failure(
     """
     status: Status = "limit" if isinstance(error, RateLimitedError) else "error"
     if isinstance(error, ActionError):
-        return Response(status=status, message=_name_own(error), data=error.data)
+        return Response(status=status, message=_name_own(error), data=_read_data(error))
     text = redact(cut_input_values(_read_text(error)))
     if len(text) > LONGEST_MESSAGE:
         text = text[: LONGEST_MESSAGE - 1] + "…"
@@ -37,12 +38,28 @@ def describe_failure(
 def _name_own(error: ActionError) -> str:
     """The message; with the class in front where this package worded it."""
     kind = type(error)
-    if not error.message:
+    message = read_message(error)
+    if not message:
         return kind.__name__
     is_ours = kind is not ActionError and kind.__module__ == ActionError.__module__
     if not is_ours or (isinstance(error, RateLimitedError) and error.is_worded):
-        return error.message
-    return f"{kind.__name__}: {error.message}"
+        return message
+    return f"{kind.__name__}: {message}"
+
+
+def read_message(error: ActionError) -> str:
+    """The message of an error; a subclass may have made anything of it."""
+    try:
+        return str(error.message)
+    except BaseException:  # noqa: BLE001 - a property may raise anything
+        return _read_text(error)
+
+
+def _read_data(error: ActionError) -> Any:
+    try:
+        return error.data
+    except BaseException:  # noqa: BLE001 - the same
+        return None
 
 
 def _read_text(error: BaseException) -> str:

@@ -137,8 +137,11 @@ def _on_loop(
     def run() -> Answer:
         try:
             return run_loop(main)
-        except SystemExit as error:
-            # Another task of the handler's exits, and that ends the loop.
+        except KeyboardInterrupt as error:
+            if threading.current_thread() is threading.main_thread():
+                raise
+            return dispatcher.fail(task, error)
+        except BaseException as error:  # noqa: BLE001 - such as another task's SystemExit
             return dispatcher.fail(task, error)
 
     return _start(run, None)[0] if _loop_runs_here() else run()

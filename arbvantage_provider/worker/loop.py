@@ -103,8 +103,9 @@ class Worker:
             clock=clock,
             logger=logger,
             find_logger=self._runner.find_logger,
-            is_busy=lambda: bool(self._unanswered),
+            is_busy=lambda: bool(self._unanswered or self._figures.stuck),
         )
+        self._seam = dispatcher.seam.also_tell(self._figures.note_answer)
         self._handed: deque[Task] = deque()
         self._polling: set[asyncio.Task[Any]] = set()
         self._keeping_turn: set[asyncio.Task[Any]] = set()
@@ -125,8 +126,6 @@ class Worker:
             HubError: if tasks were left unanswered at the end; they are logged.
         """
         self._figures.state = "connecting"
-        listeners = self._dispatcher.seam.listeners
-        listeners.append(self._figures.note_answer)
         self._watchdog.start()
         try:
             if await self._connect():
@@ -135,7 +134,6 @@ class Worker:
                 await self._work()
         finally:
             self._figures.state = "stopped"
-            listeners.remove(self._figures.note_answer)
             self._watchdog.close()
             self._runner.close()
             self._limits.close()
@@ -165,11 +163,15 @@ class Worker:
     async def _work(self) -> None:
         slots = {asyncio.create_task(self._run_slot()) for _ in range(self._slots)}
         drain = asyncio.create_task(self._drain(slots))
+        wait = asyncio.wait(slots, return_when=asyncio.FIRST_EXCEPTION)
+        over = asyncio.create_task(wait)
         try:
-            done, _ = await asyncio.wait(slots, return_when=asyncio.FIRST_EXCEPTION)
+            # A slot that cannot be cancelled does not outlive the drain.
+            await asyncio.wait({over, drain}, return_when=asyncio.FIRST_COMPLETED)
+            done = {slot for slot in slots if slot.done()}
         finally:
             self._ending = True
-            _cancel({drain, *slots})
+            _cancel({over, drain, *slots})
             await asyncio.wait({drain, *slots}, timeout=SUBMIT_RESERVE)
             left = (*self._unanswered.values(), *self._handed)
             lost = [task.id[:200] for task in left]
@@ -275,9 +277,7 @@ class Worker:
         """Run a task and give its result back; the next task if that came with it."""
         self._figures.taken += 1
         self._unanswered[slot] = task
-        answer, running = await self._dispatcher.seam.around(
-            task, partial(self._answer, slot)
-        )
+        answer, running = await self._answer_through_seam(slot, task)
         self._figures.submitting += 1
         try:
             next_task = await submit(
@@ -295,12 +295,35 @@ class Worker:
         await self._wait_for_handler(running, next_task)
         return None
 
+    async def _answer_through_seam(
+        self, slot: Slot, task: Task
+    ) -> tuple[Answer, Running | None]:
+        """The same as ``_answer``, whatever goes wrong on the way."""
+        self._handling.add(slot)
+        try:
+            return await self._seam.around(task, partial(self._answer, slot))
+        except asyncio.CancelledError as error:
+            if self._ending:
+                raise
+            return self._give_up(task, error), None
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not cost a slot
+            return self._give_up(task, error), None
+        finally:
+            self._handling.discard(slot)
+            while slot.cancelling() and not self._ending:
+                slot.uncancel()
+
+    def _give_up(self, task: Task, error: BaseException) -> Answer:
+        """The answer where something went wrong that nothing else caught."""
+        answer = self._dispatcher.fail(task, error)
+        self._seam.report(task, answer)
+        return answer
+
     async def _answer(self, slot: Slot, task: Task) -> tuple[Answer, Running | None]:
         """The task's answer, and its handler if that runs on past its deadline."""
         too_late = self._interrupting
         if too_late:
             return self._dispatcher.interrupt(task), None
-        self._handling.add(slot)
         try:
             call = await self._admit(slot, task)
             if isinstance(call, Answer):
@@ -311,8 +334,6 @@ class Worker:
                 raise
             slot.uncancel()
             return self._dispatcher.interrupt(task), None
-        finally:
-            self._handling.discard(slot)
 
     async def _run(self, call: Call) -> tuple[Answer, Running | None]:
         """Run the handler; its place is free when it has ended."""

@@ -124,6 +124,7 @@ def _pass_on(queue: _Queue) -> None:
     """Give the place to the call that waits longest."""
     for call, turn in queue.waiting.items():
         if not turn.done():
+            del queue.waiting[call]
             queue.running.add(call)
             turn.set_result(None)
             return

@@ -63,7 +63,10 @@ class Runner:
             await self._cancel(call, running)
             raise
         finally:
-            self._calls.pop(running, None)
+            running.add_done_callback(lambda _: self._calls.pop(running, None))
+        if running.cancelled():
+            # The handler cancelled its own task in its last step.
+            return self._dispatcher.fail(call.task, asyncio.CancelledError()), None
         if running.done():
             return running.result(), None
         answer = self._dispatcher.time_out(call)

@@ -4,14 +4,24 @@ All of it hangs here, on the same two moments: a task came, and it has an answer
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+import contextvars
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+)
 from contextlib import suppress
+from copy import copy
 from typing import Any, Final, TypeAlias, TypeVar
 
 from arbvantage_provider.clock import Clock
+from arbvantage_provider.exceptions import ActionError
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.middleware import Middleware, Outcome, TaskInfo
 from arbvantage_provider.worker.answers import Answer
+from arbvantage_provider.worker.failures import read_message
 
 Listener: TypeAlias = Callable[[Task, Answer], None]
 """Is told each answer; of this package alone, so it is trusted not to raise."""
@@ -51,18 +61,30 @@ class Seam:
             answered, rest = await answer(task)
             self.report(task, answered)
             return answered, rest
+        # What a middleware sets in the context is for this task alone.
+        context = contextvars.copy_context()
+        inside = self._around(task, answer, context)
+        return await asyncio.get_running_loop().create_task(inside, context=context)
+
+    async def _around(
+        self,
+        task: Task,
+        answer: Callable[[Task], Awaitable[tuple[Answer, Rest]]],
+        context: contextvars.Context,
+    ) -> tuple[Answer, Rest]:
+        steps = _Steps(context, self._logger_of(task))
         began = self._clock.monotonic()
-        entered = await self._enter(task)
+        entered = await self._enter(task, steps)
         try:
             answered, rest = await answer(task)
         except BaseException:
             for generator in reversed(entered):
-                await self._try(task, _close(generator))
+                await steps.take(generator, _close(generator))
             raise
         self.report(task, answered)
         outcome = _make_outcome(answered, self._clock.monotonic() - began)
         for generator in reversed(entered):
-            await self._try(task, _send(generator, outcome))
+            await steps.take(generator, _send(generator, outcome))
         return answered, rest
 
     def report(self, task: Task, answer: Answer) -> None:
@@ -70,7 +92,13 @@ class Seam:
         for listener in self.listeners:
             listener(task, answer)
 
-    async def _enter(self, task: Task) -> list[_Entered]:
+    def also_tell(self, listener: Listener) -> "Seam":
+        """One that is the same, and tells one more listener."""
+        twin = copy(self)
+        twin.listeners = [*self.listeners, listener]
+        return twin
+
+    async def _enter(self, task: Task, steps: "_Steps") -> list[_Entered]:
         info = TaskInfo(
             id=task.id,
             action=task.action,
@@ -79,35 +107,76 @@ class Seam:
         )
         entered: list[_Entered] = []
         for middleware in tuple(self.middlewares):
-            generator = await self._try(task, _begin(middleware, info))
+            generator = await steps.enter(middleware, info)
             if generator is not None:
                 entered.append(generator)
         return entered
 
-    async def _try(self, task: Task, step: Awaitable[Rest]) -> Rest | None:
-        """One step of a middleware; what goes wrong in it costs no task its answer."""
+
+class _Steps:
+    """The steps of middlewares around one task; what goes wrong in one is logged."""
+
+    def __init__(self, context: contextvars.Context, logger: Any) -> None:
+        self._context = context
+        self._logger = logger
+
+    async def enter(self, middleware: Middleware, info: TaskInfo) -> _Entered | None:
+        """Run what stands before the ``yield``."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                return await step
-        except asyncio.CancelledError:
-            raise
-        except BaseException:  # noqa: BLE001 - SystemExit must not end the worker
-            self._logger_of(task).exception("middleware failed")
+            generator = middleware(info)
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
+            self._log(error)
             return None
+        return generator if await self.take(generator, _begin(generator)) else None
+
+    async def take(self, generator: _Entered, step: Coroutine[Any, Any, bool]) -> bool:
+        """Whether a step went well.
+
+        An async one has a task of its own, and is left behind if it takes too long,
+        or when the worker can wait no longer.
+        """
+        try:
+            if isinstance(generator, AsyncGenerator):
+                return await self._take_async(step)
+            return await step
+        except BaseException as error:  # noqa: BLE001 - the same
+            self._log(error)
+            return False
+
+    async def _take_async(self, step: Coroutine[Any, Any, bool]) -> bool:
+        loop = asyncio.get_running_loop()
+        running = loop.create_task(step, context=self._context)
+        try:
+            await asyncio.wait({running}, timeout=PATIENCE)
+        except asyncio.CancelledError:
+            _uncancel()
+        if running.done():
+            return running.result()
+        running.cancel()
+        problem = "it takes too long, and is left behind"
+        raise TimeoutError(problem)
+
+    def _log(self, error: BaseException) -> None:
+        self._logger.error("middleware failed", exc_info=error)
 
 
-async def _begin(middleware: Middleware, info: TaskInfo) -> _Entered | None:
-    generator = middleware(info)
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+
+
+async def _begin(generator: _Entered) -> bool:
     with suppress(StopIteration, StopAsyncIteration):
         if isinstance(generator, AsyncGenerator):
             await anext(generator)
         else:
             next(generator)
-        return generator
-    return None
+        return True
+    return False
 
 
-async def _send(generator: _Entered, outcome: Outcome) -> None:
+async def _send(generator: _Entered, outcome: Outcome) -> bool:
     with suppress(StopIteration, StopAsyncIteration):
         if isinstance(generator, AsyncGenerator):
             await generator.asend(outcome)
@@ -116,13 +185,15 @@ async def _send(generator: _Entered, outcome: Outcome) -> None:
         await _close(generator)
         problem = "a middleware yields once, and this one yields again"
         raise RuntimeError(problem)
+    return True
 
 
-async def _close(generator: _Entered) -> None:
+async def _close(generator: _Entered) -> bool:
     if isinstance(generator, AsyncGenerator):
         await generator.aclose()
     else:
         generator.close()
+    return True
 
 
 def _make_outcome(answer: Answer, seconds: float) -> Outcome:
@@ -146,8 +217,8 @@ def make_log_listener(logger_of: LoggerOf) -> Listener:
         fields: dict[str, Any] = {}
         if failure.is_foreign:
             fields["exc_info"] = error
-        elif error is not None:
-            fields["reason"] = getattr(error, "message", "")
+        elif isinstance(error, ActionError):
+            fields["reason"] = read_message(error)
         write = getattr(logger_of(task), failure.level)
         write(failure.event, **fields)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent
-SHORT = {
+SHORT: dict[str, tuple[list[str], str]] = {
     "dispatch.py": (["--floor"], "provider, dict"),
     "registration.py": ([], "10,000 actions"),
     "engine.py": (["--quick", "pickup"], "pickup from an idle hub"),

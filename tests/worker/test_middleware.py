@@ -1,7 +1,9 @@
 """What runs around each task."""
 
 import asyncio
+import contextlib
 import contextvars
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
@@ -259,3 +261,62 @@ def test_the_statuses_are_counted_on_the_same_seam() -> None:
             hub.submit(action).result(20)
         counted = provider.snapshot().tasks_by_status
     assert counted == {"success": 0, "error": 3, "warning": 1, "limit": 0}
+
+
+CANCELLING = ["before", "after", "a timeout around the yield", "its own task"]
+
+
+@pytest.mark.parametrize("place", CANCELLING)
+def test_a_cancellation_in_a_middleware_costs_no_slot(place: str) -> None:
+    provider = make_provider([], max_concurrency=1)
+
+    @provider.middleware
+    async def cancelled(task: TaskInfo) -> AsyncAround:
+        if place == "a timeout around the yield":
+            async with asyncio.timeout(0.001):
+                yield
+                await asyncio.sleep(0.1)
+            return
+        if place == "before":
+            raise asyncio.CancelledError
+        yield
+        if place == "its own task":
+            current = asyncio.current_task()
+            assert current is not None
+            current.cancel()
+        raise asyncio.CancelledError
+
+    with LocalHub() as hub, running(provider, hub):
+        handles = [hub.submit("order", {"item": "tea"}) for _ in range(3)]
+        assert {handle.result(20).status for handle in handles} == {"success"}
+
+
+def test_a_middleware_that_cannot_be_cancelled_does_not_hold_up_the_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("arbvantage_provider.worker.seam.PATIENCE", 60)
+    provider = make_provider([], shutdown_timeout=2)
+    begun, release = threading.Event(), threading.Event()
+
+    @provider.middleware
+    async def swallow(task: TaskInfo) -> AsyncAround:
+        yield
+        begun.set()
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.05)
+
+    with LocalHub() as hub:
+        with running(provider, hub):
+            handle = hub.submit("order", {"item": "tea"})
+            assert begun.wait(20)
+        release.set()
+        assert handle.result(20).status == "success"
+
+
+def test_a_task_in_process_is_not_counted_as_one_of_the_hub() -> None:
+    provider = make_provider([], log_level="CRITICAL")
+    with LocalHub() as hub, running(provider, hub):
+        hub.submit("order", {"item": "tea"}).result(20)
+        provider.process_task("fail", {})
+        assert provider.snapshot().tasks_by_status["error"] == 0

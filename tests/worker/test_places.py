@@ -1,13 +1,24 @@
 """How many tasks of one action run at once."""
 
+import asyncio
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from arbvantage_provider import Provider, RegistrationError
+from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
+from arbvantage_provider.worker.places import Places, WaitingRoom
+
+
+class FakeCall:
+    """What places ask of a call."""
+
+    def __init__(self, action: Any, deadline: float, timeout: float) -> None:
+        self.action, self.deadline, self.timeout = action, deadline, timeout
 
 
 class Crowd:
@@ -106,6 +117,30 @@ def test_a_task_that_waits_for_a_place_does_not_keep_a_limit_from_polling() -> N
         assert hub.submit("other").result(20).data == "free"
         crowd.end.set()
         assert {handle.result(20).status for handle in handles} == {"success"}
+
+
+def test_places_that_are_freed_together_all_go_to_those_who_wait() -> None:
+    async def run() -> int:
+        stopping = asyncio.Event()
+        clock = SystemClock()
+        places = Places(clock=clock, stopping=stopping, room=WaitingRoom(100))
+        action: Any = SimpleNamespace(name="crowd", max_concurrency=2)
+        calls: list[Any] = [
+            FakeCall(action, deadline=clock.monotonic() + 60, timeout=60)
+            for _ in range(4)
+        ]
+        for call in calls[:2]:
+            await places.take(call, lambda: None)
+        waiting = asyncio.create_task(places.take(calls[2], lambda: None))
+        await asyncio.sleep(0)
+        places.free(calls[0])
+        places.free(calls[1])
+        # One of the two places went to the one that waited; the other is free.
+        await asyncio.wait_for(places.take(calls[3], lambda: None), 5)
+        await waiting
+        return len(calls)
+
+    assert asyncio.run(run()) == 4
 
 
 def test_a_thousand_tasks_of_two_actions_all_end() -> None:

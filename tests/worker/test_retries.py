@@ -171,3 +171,15 @@ def test_an_action_in_a_group_is_retried_too() -> None:
     provider.actions.include(group, prefix="my.")
     provider.process_task("my.work", {})
     assert tries == [1, 2, 3, 4]
+
+
+def test_thousands_of_tries_without_a_wait_are_drawn() -> None:
+    assert set(Retry(tries=3_000, first=0.0).draw_waits()) == {0.0}
+
+
+def test_the_waits_stay_within_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take_whole(value: float) -> float:
+        return value
+
+    monkeypatch.setattr("backoff.full_jitter", take_whole)
+    assert list(Retry(tries=5, first=1, most=5).draw_waits()) == [1, 2, 4, 5]

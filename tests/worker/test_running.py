@@ -16,13 +16,17 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, model_validator
+from typing_extensions import override
 
 from arbvantage_provider import (
+    ActionError,
     AuthenticationError,
     ConnectionError,  # noqa: A004 - the name is the contract's
     HubError,
     Provider,
     ProviderError,
+    Retry,
+    TaskContext,
 )
 from arbvantage_provider.testing import LocalHub, running
 
@@ -471,3 +475,95 @@ def test_the_time_that_other_payloads_take_is_not_a_handlers(hub: LocalHub) -> N
         statuses = [handle.result(30).status for handle in handles]
 
     assert statuses == ["success"] * 16
+
+
+class OddMessageError(ActionError):
+    """What it says is no text."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.message = 5  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
+
+
+class RaisingMessageError(ActionError):
+    """What it says cannot be read."""
+
+    @override
+    def __getattribute__(self, name: str) -> Any:
+        if name == "message":
+            raise RuntimeError
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("error", [OddMessageError, RaisingMessageError])
+def test_an_error_that_cannot_be_described_ends_no_worker(
+    hub: LocalHub, error: Callable[[], ActionError]
+) -> None:
+    provider = Provider("tested", max_concurrency=1, log_level="CRITICAL")
+
+    @provider.actions.register()
+    def refuse() -> None:
+        raise error()
+
+    with running(provider, hub):
+        statuses = [hub.submit("refuse").result(20).status for _ in range(3)]
+    assert statuses == ["error"] * 3
+
+
+def test_a_handler_that_cancels_itself_in_its_last_step_costs_no_slot(
+    hub: LocalHub,
+) -> None:
+    provider = Provider("tested", max_concurrency=1, log_level="CRITICAL")
+
+    @provider.actions.register()
+    async def cancel_myself() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return 1
+
+    with running(provider, hub):
+        messages = {hub.submit("cancel_myself").result(20).message for _ in range(3)}
+    assert messages == {"CancelledError"}
+    assert provider.process_task("cancel_myself", {})["message"] == "CancelledError"
+
+
+def test_a_thread_of_asyncio_does_not_hold_up_the_end(hub: LocalHub) -> None:
+    provider = Provider("tested", execution_timeout=0.2, shutdown_timeout=1)
+    release = threading.Event()
+
+    @provider.actions.register()
+    async def wait() -> None:
+        await asyncio.to_thread(release.wait, 60)
+
+    with running(provider, hub):
+        assert hub.submit("wait").result(20).status == "error"
+    assert provider.process_task("wait", {})["status"] == "error"
+    assert not release.is_set()
+    release.set()
+
+
+def test_a_sync_handler_is_not_tried_again_when_its_provider_has_stopped(
+    hub: LocalHub,
+) -> None:
+    attempts: list[int] = []
+    failed = threading.Event()
+    provider = Provider("tested", execution_timeout=60, shutdown_timeout=0.5)
+
+    @provider.actions.register(retry=Retry(on=OSError, tries=2, first=2.0))
+    def flaky(context: TaskContext) -> None:
+        attempts.append(context.attempt)
+        failed.set()
+        raise OSError
+
+    def take_whole(value: float) -> float:
+        return value
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backoff.full_jitter", take_whole)
+        with running(provider, hub):
+            handle = hub.submit("flaky")
+            assert failed.wait(20)
+        assert handle.result(20).message.startswith("'flaky' was interrupted")
+        threading.Event().wait(2.5)
+    assert attempts == [1]
