@@ -25,11 +25,12 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 # The cells of `tests`. The lowest releases of the dependencies have no wheels
-# for later Pythons, so "lowest" stays within the Pythons named above.
+# for later Pythons, so "lowest" stays within the Pythons named above: the first
+# and the last of them, as what is in between has not yet been another story.
 MATRIX = [
     (THIS_PYTHON, "locked"),
     *((python, "newest") for python in sorted({*PYTHONS, THIS_PYTHON})),
-    *((python, "lowest") for python in PYTHONS),
+    *((python, "lowest") for python in (PYTHONS[0], PYTHONS[-1])),
 ]
 
 LOCK = "requirements.txt"
