@@ -3,6 +3,7 @@
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import backoff
@@ -50,10 +51,19 @@ class Retry:
 
     def draw_waits(self) -> Generator[float]:
         """The seconds to wait before each further try."""
-        longest = min(self.first, self.most)
-        for _ in range(self.tries - 1):
-            yield backoff.full_jitter(longest)
-            longest = min(longest * 2, self.most)
+        yield from islice(draw_waits(self.first, self.most), self.tries - 1)
+
+
+def draw_waits(first: float, most: float) -> Generator[float]:
+    """Seconds that double from ``first`` up to ``most``, each with full jitter.
+
+    Full jitter: each wait is drawn evenly from zero to the doubled value, so that
+    many providers do not come back to one hub in step.
+    """
+    longest = min(first, most)
+    while True:
+        yield backoff.full_jitter(longest)
+        longest = min(longest * 2, most)
 
 
 def _is_exception(kind: object) -> bool:

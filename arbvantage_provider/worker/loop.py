@@ -332,7 +332,6 @@ class Worker:
         except asyncio.CancelledError:
             if self._ending or not self._interrupting:
                 raise
-            slot.uncancel()
             return self._dispatcher.interrupt(task), None
 
     async def _run(self, call: Call) -> tuple[Answer, Running | None]:

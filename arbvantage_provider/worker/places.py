@@ -122,9 +122,7 @@ class Places:
 
 def _pass_on(queue: _Queue) -> None:
     """Give the place to the call that waits longest."""
-    for call, turn in queue.waiting.items():
-        if not turn.done():
-            del queue.waiting[call]
-            queue.running.add(call)
-            turn.set_result(None)
-            return
+    call = next(iter(queue.waiting), None)
+    if call is not None:
+        queue.running.add(call)
+        queue.waiting.pop(call).set_result(None)

@@ -63,7 +63,10 @@ class Runner:
             await self._cancel(call, running)
             raise
         finally:
-            running.add_done_callback(lambda _: self._calls.pop(running, None))
+            if running.done():
+                self._forget(running)
+            else:
+                running.add_done_callback(self._forget)
         if running.cancelled():
             # The handler cancelled its own task in its last step.
             return self._dispatcher.fail(call.task, asyncio.CancelledError()), None
@@ -72,6 +75,9 @@ class Runner:
         answer = self._dispatcher.time_out(call)
         await self._cancel(call, running)
         return answer, None if running.done() else running
+
+    def _forget(self, running: Running) -> None:
+        self._calls.pop(running, None)
 
     def _start(self, call: Call, ended: asyncio.Future[None]) -> Running:
         """Start the handler; ``ended`` is set when it ends, or at its deadline."""

@@ -4,20 +4,16 @@ import asyncio
 from collections.abc import Generator
 from typing import Any
 
-import backoff
+from arbvantage_provider.retry import draw_waits
 
 
 class Waits:
-    """Seconds that double from ``first`` up to ``most``, each with full jitter.
-
-    Full jitter: each wait is drawn evenly from zero to the doubled value, so that
-    many providers do not come back to one hub in step.
-    """
+    """Seconds as ``draw_waits`` gives them, which may begin with ``first`` again."""
 
     def __init__(self, first: float, most: float) -> None:
         self._first = first
         self._most = most
-        self._values: Generator[float, Any] | None = None
+        self._values: Generator[float] | None = None
 
     def reset(self) -> None:
         """Begin with ``first`` again."""
@@ -26,9 +22,8 @@ class Waits:
     def draw(self) -> float:
         """The next wait, in seconds."""
         if self._values is None:
-            self._values = backoff.expo(factor=self._first, max_value=self._most)
-            next(self._values)  # the generator's first step only starts it
-        return float(backoff.full_jitter(next(self._values)))
+            self._values = draw_waits(self._first, self._most)
+        return next(self._values)
 
 
 async def first_of(future: "asyncio.Future[Any]", event: asyncio.Event) -> None:

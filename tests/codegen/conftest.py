@@ -3,47 +3,21 @@
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from arbvantage_provider.cli import main
-
 PROGRAMS = Path(__file__).parent / "programs"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty current folder; what is imported from it is forgotten again."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+def folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, which modules are imported from."""
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    known = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - known:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file is None or Path(file).is_relative_to(tmp_path):
-            del sys.modules[name]
-
-
-@pytest.fixture
-def arbvantage(
-    capsys: pytest.CaptureFixture[str],
-) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs ``arbvantage …`` in this process."""
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(words, prog_name="arbvantage")
-        code = ended.value.code
-        seen = capsys.readouterr()
-        exit_code = code if isinstance(code, int) else int(code is not None)
-        return subprocess.CompletedProcess(words, exit_code, seen.out, seen.err)
-
-    return run
+    return folder
 
 
 @pytest.fixture
