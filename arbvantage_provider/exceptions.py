@@ -10,6 +10,7 @@ Source: the tree and the table of errors in ``docs/errors.md``.
 
 import builtins
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
@@ -26,6 +27,7 @@ __all__ = [
     "HandlerSignatureError",
     "HubError",
     "InvalidPayloadError",
+    "JournalError",
     "LifespanError",
     "ProtocolError",
     "ProviderError",
@@ -53,6 +55,20 @@ class ProviderError(Exception):
 
 class ConfigError(ProviderError, ValueError):
     """A setting is missing or cannot be used."""
+
+
+class JournalError(ProviderError):
+    """The file of a journal cannot be used.
+
+    Attributes:
+        path: of the file.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, path: "os.PathLike[str] | str", problem: str) -> None:
+        self.path: str = os.fspath(path)
+        self.problem = problem
+        super().__init__(f"journal {self.path!r} {problem}")
 
 
 # --- raised while actions are declared ---------------------------------------

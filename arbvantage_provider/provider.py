@@ -1,8 +1,10 @@
 """``Provider``: actions under a name, for a hub. It only composes the rooms."""
 
 import asyncio
+import os
 from collections.abc import Callable
-from typing import Any, Final, Self, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from pydantic_core import from_json
 from typing_extensions import override
@@ -35,6 +37,7 @@ from arbvantage_provider.worker.answers import Format
 from arbvantage_provider.worker.dispatch import Dispatcher
 from arbvantage_provider.worker.executors import Executors
 from arbvantage_provider.worker.inline import Content, dispatch_here, process
+from arbvantage_provider.worker.ledger import Ledger
 from arbvantage_provider.worker.lifecycle import Lifecycle
 from arbvantage_provider.worker.lifespan import Made
 from arbvantage_provider.worker.lifespans import Lifespans
@@ -44,6 +47,9 @@ from arbvantage_provider.worker.pace import Pace
 from arbvantage_provider.worker.places import Places, WaitingRoom
 from arbvantage_provider.worker.signals import run_until_stopped
 from arbvantage_provider.worker.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from arbvantage_provider.worker.journal import Journal
 
 _new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 Around = TypeVar("Around", bound=Middleware)
@@ -71,6 +77,11 @@ class Provider:
         connect_timeout: seconds to wait for the hub at the start.
         shutdown_timeout: seconds that running tasks have when the provider stops.
         poll_interval: seconds, the longest wait between two polls of an idle hub.
+        journal: a file that each task and its result are kept in until the hub has
+            the result, and for a while after. When the process dies, the next start
+            goes on from it.
+        journal_max_age: seconds; a task of the journal that had not started is run
+            at the next start unless it is older.
         executor: what sync handlers run in, instead of threads, where their action
             does not say: a ``concurrent.futures.Executor``, or a function that makes
             one, such as the class ``ProcessPool``.
@@ -101,6 +112,8 @@ class Provider:
         connect_timeout: float = 30,
         shutdown_timeout: float = 10,
         poll_interval: float = 1,
+        journal: "str | os.PathLike[str] | None" = None,
+        journal_max_age: float = 3600,
         executor: ExecutorSource | None = None,
         log_level: str = "INFO",
         log_file: str | None = None,
@@ -116,6 +129,8 @@ class Provider:
             connect_timeout=connect_timeout,
             shutdown_timeout=shutdown_timeout,
             poll_interval=poll_interval,
+            journal=journal,
+            journal_max_age=journal_max_age,
             log_level=log_level,
             log_file=log_file,
         )
@@ -247,7 +262,9 @@ class Provider:
                 the first answer the provider reconnects for ever.
             AuthenticationError: if the hub refuses the token, or there is none.
             ProtocolError: if what answers is no hub.
-            HubError: if tasks were left unanswered when the provider stopped.
+            HubError: if tasks were left unanswered when the provider stopped, and
+                are in no journal.
+            JournalError: if the journal cannot be used.
             HandlerSignatureError: if nothing provides what a handler injects.
             LifespanError: if a lifespan fails to open, or to close.
             ConfigError: if an executor cannot be made.
@@ -435,6 +452,7 @@ class Provider:
             hub=client,
             dispatcher=self._dispatcher.inject(injected),
             executors=executors,
+            ledger=self._make_ledger(),
             limits=limits,
             places=places,
             pace=pace,
@@ -445,6 +463,21 @@ class Provider:
             connect_timeout=settings.connect_timeout,
             shutdown_timeout=settings.shutdown_timeout,
         )
+
+    def _make_ledger(self) -> Ledger:
+        path = self.settings.journal
+        return Ledger(
+            clock=self._clock,
+            open_journal=None if path is None else partial(self._open_journal, path),
+            max_age=self.settings.journal_max_age,
+        )
+
+    def _open_journal(self, path: str) -> "Journal":
+        # On use, as SQLite is of no use to others.
+        from arbvantage_provider.worker.journal import Journal, Store  # noqa: PLC0415
+
+        store = Store(path, self.name)
+        return Journal(store, clock=self._clock, logger=self.logger)
 
 
 def _parse(raw: bytes) -> Any:

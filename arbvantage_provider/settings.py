@@ -4,6 +4,7 @@ This is the only module that reads the environment. Times are seconds.
 """
 
 import datetime as dt
+import os
 import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -28,6 +29,10 @@ def _refuse_boolean(value: Any) -> Any:
     return value
 
 
+def _as_path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
 _Float = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_refuse_boolean)]
 _Integer = Annotated[int, BeforeValidator(_refuse_boolean)]
 Seconds = Annotated[_Float, Field(gt=0)]
@@ -45,6 +50,8 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "connect_timeout": "PROVIDER_CONNECT_TIMEOUT",
     "shutdown_timeout": "PROVIDER_SHUTDOWN_TIMEOUT",
     "poll_interval": "PROVIDER_POLL_INTERVAL",
+    "journal": "PROVIDER_JOURNAL",
+    "journal_max_age": "PROVIDER_JOURNAL_MAX_AGE",
     "log_level": "PROVIDER_LOG_LEVEL",
     "log_file": "PROVIDER_LOG_FILE",
 }
@@ -66,6 +73,8 @@ class ProviderSettings(BaseModel):
         connect_timeout: how long to wait for the hub's first answer.
         shutdown_timeout: how long running tasks have when the provider stops.
         poll_interval: the longest wait between two polls of an idle hub.
+        journal: the file that tasks and results are kept in until they are done.
+        journal_max_age: how old a task of the journal may be that is still run.
         log_level: the least severe level that is logged.
         log_file: a file that log lines go to as JSON, instead of stderr.
     """
@@ -84,6 +93,10 @@ class ProviderSettings(BaseModel):
     connect_timeout: Seconds = 30.0
     shutdown_timeout: Annotated[_Float, Field(ge=0)] = 10.0
     poll_interval: Seconds = 1.0
+    journal: Annotated[str, Field(min_length=1), BeforeValidator(_as_path)] | None = (
+        None
+    )
+    journal_max_age: Seconds = 3600.0
     log_level: LogLevel = "INFO"
     log_file: str | None = None
 

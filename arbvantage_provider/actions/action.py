@@ -34,6 +34,8 @@ class Action:
         rate_limit_monitor: a limit of this action alone, or ``None``.
         max_concurrency: how many of its tasks may run at once; ``None``: all.
         retry: when its handler is run again, or ``None``.
+        idempotent: whether a task that was interrupted by the death of the process
+            may be run again.
         is_async: whether the handler is awaited.
         needs_loop: whether one task of it, run on its own, needs an event loop: it is
             awaited, or something is injected into it.
@@ -55,6 +57,7 @@ class Action:
     rate_limit_monitor: RateLimitMonitor | None
     max_concurrency: int | None
     retry: Retry | None
+    idempotent: bool
     is_async: bool
     needs_loop: bool
     plan: CallPlan

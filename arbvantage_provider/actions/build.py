@@ -43,6 +43,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     timeout: float | None,
     retry: Retry | None = None,
     max_concurrency: int | None = None,
+    idempotent: bool = False,
     executor: ExecutorSource | None = None,
     extra: Extra = "ignore",
     takes: Any = None,
@@ -54,6 +55,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     """
     _check_options(name, timeout=timeout, monitor=rate_limit_monitor, extra=extra)
     _check_engine_options(name, retry=retry, max_concurrency=max_concurrency)
+    _check_flag(name, idempotent)
     if problem := find_problem(executor):
         raise RegistrationError(name, problem)
     if description is not None and not isinstance(description, str):
@@ -87,6 +89,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         rate_limit_monitor=rate_limit_monitor,
         max_concurrency=max_concurrency,
         retry=retry,
+        idempotent=idempotent,
         is_async=signature.is_async,
         needs_loop=signature.is_async or bool(plan.needs),
         plan=plan,
@@ -114,6 +117,12 @@ def _check_engine_options(name: str, *, retry: Any, max_concurrency: Any) -> Non
     if max_concurrency is not None and not is_whole:
         problem = f"max_concurrency is {max_concurrency!r}; give a whole number"
         raise RegistrationError(name, f"{problem} of at least 1")
+
+
+def _check_flag(name: str, idempotent: Any) -> None:
+    if type(idempotent) is not bool:
+        problem = f"idempotent is {idempotent!r}; give True or False"
+        raise RegistrationError(name, problem)
 
 
 def _check_options(name: Any, *, timeout: Any, monitor: Any, extra: Any) -> None:

@@ -52,6 +52,7 @@ class Actions:
         timeout: float | None = None,
         max_concurrency: int | None = None,
         retry: Retry | None = None,
+        idempotent: bool = False,
         executor: ExecutorSource | None = None,
         extra: Extra = "ignore",
     ) -> Callable[[Handler], Handler]:
@@ -72,6 +73,8 @@ class Actions:
             max_concurrency: how many tasks of this action may run at once; as many
                 as the provider has slots if left out.
             retry: when the handler is run again; never if left out.
+            idempotent: whether running it twice does no more than once: then a task
+                that the process died in is run again, where there is a journal.
             executor: what the handler runs in, instead of a thread: a
                 ``concurrent.futures.Executor``, or a function that makes one.
             extra: ``"forbid"`` refuses keys that a dict schema, or the signature,
@@ -93,6 +96,7 @@ class Actions:
             "timeout": timeout,
             "max_concurrency": max_concurrency,
             "retry": retry,
+            "idempotent": idempotent,
             "executor": executor,
             "extra": extra,
         }
@@ -114,6 +118,7 @@ class Actions:
         timeout: float | None = None,
         max_concurrency: int | None = None,
         retry: Retry | None = None,
+        idempotent: bool = False,
         executor: ExecutorSource | None = None,
     ) -> Callable[
         [Callable[Concatenate[Payload, P], R]], Callable[Concatenate[Payload, P], R]
@@ -133,6 +138,7 @@ class Actions:
             timeout: seconds that the handler has.
             max_concurrency: how many tasks of this action may run at once.
             retry: when the handler is run again.
+            idempotent: whether it may be run again after the process died in it.
             executor: what the handler runs in.
 
         Raises:
@@ -153,6 +159,7 @@ class Actions:
                 timeout=timeout,
                 max_concurrency=max_concurrency,
                 retry=retry,
+                idempotent=idempotent,
                 executor=executor,
                 takes=payload,
             )

@@ -75,10 +75,12 @@ class Refused:
     Attributes:
         reason: the status and the hub's words.
         too_large: whether a smaller result may be taken.
+        is_known: whether the hub says that it has the result of this task.
     """
 
     reason: str
     too_large: bool = False
+    is_known: bool = False
 
 
 class HubClient:
@@ -169,7 +171,11 @@ class HubClient:
                 raise self._refused_token(error) from None
             too_large = _is_too_large(error)
             if code in _FINAL or too_large:
-                return Refused(reason=self._describe(error), too_large=too_large)
+                return Refused(
+                    reason=self._describe(error),
+                    too_large=too_large,
+                    is_known=code is StatusCode.ALREADY_EXISTS,
+                )
             raise ConnectionError(self._describe(error)) from None
         next_task = decode_reply(reply, result.task.id)
         return _ACKNOWLEDGED if next_task is None else Accepted(next_task=next_task)

@@ -155,6 +155,7 @@ class Dispatcher:
         on_error: a user's own answer to what handlers raise, if any.
 
     Attributes:
+        find: the action of a name, or ``None``.
         injected: what they made, by the types that parameters ask for; empty while
             they are not open.
         seam: where logging, counting and middleware hang.
@@ -180,6 +181,7 @@ class Dispatcher:
         self.clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
         self.seam: Seam = Seam(profile.name, clock, self.logger_of)
+        self.find: Callable[[str], Action | None] = actions.find
         self._actions = actions
         self._format = formatter
         self._redactor = redactor
@@ -194,7 +196,7 @@ class Dispatcher:
 
     def prepare(self, task: Task) -> Call | Answer:
         """Find the action and validate; an answer if the task cannot be run."""
-        action = self._actions.find(task.action)
+        action = self.find(task.action)
         if action is None:
             return self.refuse(task, ActionNotFoundError(task.action, self._actions))
         try:

@@ -75,14 +75,15 @@ class Executors:
         """
         retry = call.action.retry
         waits = iter(()) if retry is None else retry.draw_waits()
+        first = call.attempt
         while True:
-            answer, late = await self._try(call, waits)
+            answer, late = await self._try(call, waits, is_first=call.attempt == first)
             if isinstance(answer, Answer):
                 return answer, late
             await call.wait(answer)
 
     async def _try(
-        self, call: Call, waits: Iterator[float]
+        self, call: Call, waits: Iterator[float], *, is_first: bool
     ) -> tuple[Answer | float, "asyncio.Future[None] | None"]:
         """One run of the handler; the seconds until the next, if there is one."""
         action = call.action
@@ -95,7 +96,7 @@ class Executors:
         try:
             # The time that a call waits for a process of ours is not the handler's.
             begun = _watch(getattr(future, "begun", None))
-            if call.attempt == 1:
+            if is_first:
                 await begun
                 self._dispatcher.begin(call)
             left = call.deadline - self._dispatcher.monotonic()

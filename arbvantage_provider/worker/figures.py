@@ -7,6 +7,7 @@ from arbvantage_provider.clock import Clock
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.responses import Status
 from arbvantage_provider.worker.answers import Answer
+from arbvantage_provider.worker.ledger import Ledger
 from arbvantage_provider.worker.snapshot import Snapshot, State
 
 
@@ -27,13 +28,14 @@ class Figures:
         oversized: how many tasks were too large to take.
         stuck: how many slots wait for a handler that is past its deadline.
         submitting: how many results the hub has not taken yet.
+        parked: how many of them are parked.
         rate_limit: what the provider's monitor said last: seconds to wait.
     """
 
     def __init__(self, *, clock: Clock, slots: int, logger: Any) -> None:
         self.state: State = "new"
         self.taken = self.answered = self.refused = self.oversized = 0
-        self.stuck = self.submitting = 0
+        self.stuck = self.submitting = self.parked = 0
         self.rate_limit: float = 0.0
         self.by_status: Counter[str] = Counter()
         self._clock = clock
@@ -42,21 +44,27 @@ class Figures:
         self._last_contact: float | None = None
         self._failing = False
 
-    def snapshot(self, unanswered: int, *, is_blocked: bool) -> Snapshot:
+    def snapshot(
+        self, unanswered: int, *, is_blocked: bool, ledger: Ledger
+    ) -> Snapshot:
         """All of them at this moment.
 
         Args:
             unanswered: how many tasks the hub waits for.
             is_blocked: whether something blocks the event loop.
+            ledger: knows what came twice, and whether the journal can be written.
         """
+        can_work = self.stuck < self._slots and not (is_blocked or ledger.failing)
         contact = self._last_contact
         return Snapshot(
             state=self.state,
-            healthy=self.stuck < self._slots and not is_blocked,
+            healthy=can_work,
             slots=self._slots,
             slots_taken=unanswered + self.stuck,
             slots_stuck=self.stuck,
             results_waiting=self.submitting,
+            results_parked=self.parked,
+            tasks_redelivered=ledger.redelivered,
             tasks_taken=self.taken,
             tasks_answered=self.answered,
             tasks_refused=self.refused,

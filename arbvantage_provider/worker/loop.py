@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import (
+    ActionError,
     ConnectionError,  # noqa: A004 - the name is the contract's
     HubError,
     RateLimitedError,
@@ -23,18 +24,21 @@ from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.dispatch import Call, Dispatcher
 from arbvantage_provider.worker.executors import Executors
 from arbvantage_provider.worker.figures import Figures
+from arbvantage_provider.worker.ledger import Entry, Ledger
 from arbvantage_provider.worker.limits import Limits
 from arbvantage_provider.worker.pace import Pace
 from arbvantage_provider.worker.places import Places
 from arbvantage_provider.worker.runner import Runner, Running
 from arbvantage_provider.worker.snapshot import Snapshot
-from arbvantage_provider.worker.submit import ResultTaker, submit
+from arbvantage_provider.worker.submit import ResultTaker, Submitter
 from arbvantage_provider.worker.waits import first_of
 from arbvantage_provider.worker.watchdog import Watchdog
 
 POLL_GRACE: Final = 0.5
 """Seconds that polls under way get to return when the provider stops."""
 Slot: TypeAlias = asyncio.Task[Any]
+JOURNAL_WAIT: Final = 0.25
+"""Seconds between two looks at a journal that cannot be written."""
 SUBMIT_RESERVE: Final = 1.0
 """Seconds of the grace that are kept for submitting what was interrupted."""
 
@@ -58,6 +62,7 @@ class Worker:
         hub: hands out tasks and takes results.
         dispatcher: turns a task into an answer.
         executors: run the handlers of actions that name one.
+        ledger: knows what became of each task.
         limits: says when a poll, or a handler, may begin.
         places: says when an action has room for one more task.
         pace: says when the next poll may begin.
@@ -75,6 +80,7 @@ class Worker:
         hub: Hub,
         dispatcher: Dispatcher,
         executors: Executors,
+        ledger: Ledger,
         limits: Limits,
         places: Places,
         pace: Pace,
@@ -88,6 +94,7 @@ class Worker:
         self._hub = hub
         self._dispatcher = dispatcher
         self._executors = executors
+        self._ledger = ledger
         self._limits = limits
         self._places = places
         self._pace = pace
@@ -106,11 +113,21 @@ class Worker:
             is_busy=lambda: bool(self._unanswered or self._figures.stuck),
         )
         self._seam = dispatcher.seam.also_tell(self._figures.note_answer)
-        self._handed: deque[Task] = deque()
+        self._submitter = Submitter(
+            hub=hub,
+            ledger=ledger,
+            clock=clock,
+            stopping=stopping,
+            logger_of=dispatcher.logger_of,
+            figures=self._figures,
+            on_wait=pace.slow_down,
+            hand_out=self._hand_out,
+        )
+        self._handed: deque[Task | Entry] = deque()
         self._polling: set[asyncio.Task[Any]] = set()
         self._keeping_turn: set[asyncio.Task[Any]] = set()
         self._handling: set[asyncio.Task[Any]] = set()
-        self._unanswered: dict[asyncio.Task[Any], Task] = {}
+        self._unanswered: dict[asyncio.Task[Any], Entry] = {}
         self._polls_done = asyncio.Event()
         self._interrupting = self._ending = False
 
@@ -121,6 +138,7 @@ class Worker:
             ConnectionError: if no hub answers within ``connect_timeout``.
             AuthenticationError: if the hub refuses the token.
             ProtocolError: if what answers is no hub.
+            JournalError: if the journal cannot be used.
             ConfigError: if an executor cannot be made.
             RegistrationError: if a handler cannot be sent to its executor.
             HubError: if tasks were left unanswered at the end; they are logged.
@@ -138,11 +156,14 @@ class Worker:
             self._runner.close()
             self._limits.close()
             await self._executors.close()
+            await self._ledger.close()
 
     def snapshot(self) -> Snapshot:
         """The figures of this moment."""
         return self._figures.snapshot(
-            len(self._unanswered), is_blocked=self._watchdog.is_blocked
+            len(self._unanswered),
+            is_blocked=self._watchdog.is_blocked,
+            ledger=self._ledger,
         )
 
     async def _connect(self) -> bool:
@@ -157,6 +178,9 @@ class Worker:
             connecting.cancel()
 
     async def _start(self) -> None:
+        self._handed.extend(self._ledger.open())
+        if self._handed:
+            self._logger.info("tasks found in the journal", tasks=len(self._handed))
         await self._executors.start()
         await self._hub.connect(self._connect_timeout)
 
@@ -173,16 +197,27 @@ class Worker:
             self._ending = True
             _cancel({over, drain, *slots})
             await asyncio.wait({drain, *slots}, timeout=SUBMIT_RESERVE)
-            left = (*self._unanswered.values(), *self._handed)
-            lost = [task.id[:200] for task in left]
-            if lost:
-                self._logger.error("tasks left unanswered", ids=lost)
+            await self._submitter.close()
+            lost = self._report_left()
         for slot in done:
             if not slot.cancelled():
                 slot.result()
         if lost:
             problem = f"{len(lost)} left unanswered: {', '.join(lost[:20])}"
             raise HubError(problem)
+
+    def _report_left(self) -> list[str]:
+        """Log the tasks that the hub waits for; the ids of those that are lost."""
+        left = self._ledger.list_left()
+        kept = [entry.task.id[:200] for entry in left if self._ledger.keeps(entry)]
+        gone = [entry.task for entry in left if not self._ledger.keeps(entry)]
+        gone += [work for work in self._handed if isinstance(work, Task)]
+        lost = [task.id[:200] for task in gone]
+        if kept:
+            self._logger.warning("tasks kept in the journal", ids=kept)
+        if lost:
+            self._logger.error("tasks left unanswered", ids=lost)
+        return lost
 
     async def _drain(self, slots: set[asyncio.Task[None]]) -> None:
         """Once stopped: let running tasks end, then interrupt, then give up."""
@@ -210,11 +245,17 @@ class Worker:
 
     async def _run_slot(self) -> None:
         slot = _this_task()
-        task: Task | None = None
-        while task := task or await self._take(slot):
-            task = await self._handle(slot, task)
+        work: Task | Entry | None = None
+        while work := work or await self._take(slot):
+            entry = self._ledger.take(work)
+            if entry is None:
+                # It is in flight; who handles it answers this delivery, too.
+                self._end_turn(slot)
+                work = None
+            else:
+                work = await self._handle(slot, entry)
 
-    async def _take(self, slot: Slot) -> Task | None:
+    async def _take(self, slot: Slot) -> Task | Entry | None:
         """The next task for this slot; ``None`` when there will be no more."""
         while True:
             if self._handed:
@@ -228,6 +269,9 @@ class Worker:
         """Use a turn: ask the hub for one task, if a limit lets it run."""
         self._polling.add(slot)
         try:
+            if self._ledger.failing:
+                self._pace.pause(JOURNAL_WAIT)
+                return None
             if self._limits.gates_polls:
                 wait = self._figures.rate_limit = await self._limits.look()
                 if wait > 0:
@@ -273,22 +317,18 @@ class Worker:
             self._pace.found_nothing(self._clock.monotonic() - began)
         return None
 
-    async def _handle(self, slot: Slot, task: Task) -> Task | None:
+    async def _handle(self, slot: Slot, entry: Entry) -> Task | None:
         """Run a task and give its result back; the next task if that came with it."""
         self._figures.taken += 1
-        self._unanswered[slot] = task
-        answer, running = await self._answer_through_seam(slot, task)
-        self._figures.submitting += 1
-        try:
-            next_task = await submit(
-                self._hub,
-                Result(task=task, status=answer.status, text=answer.text),
-                clock=self._clock,
-                logger_of=self._dispatcher.logger_of,
-                figures=self._figures,
-            )
-        finally:
-            self._figures.submitting -= 1
+        self._unanswered[slot] = entry
+        result, running = entry.result, None
+        if result is None:
+            answer, running = await self._answer_through_seam(slot, entry)
+            result = Result(task=entry.task, status=answer.status, text=answer.text)
+            await self._ledger.answer(entry, result)
+        else:
+            self._end_turn(slot)
+        next_task = await self._submitter.submit(entry, result)
         del self._unanswered[slot]
         if running is None:
             return next_task
@@ -296,12 +336,13 @@ class Worker:
         return None
 
     async def _answer_through_seam(
-        self, slot: Slot, task: Task
+        self, slot: Slot, entry: Entry
     ) -> tuple[Answer, Running | None]:
         """The same as ``_answer``, whatever goes wrong on the way."""
         self._handling.add(slot)
+        task, inside = entry.task, partial(self._answer, slot, entry)
         try:
-            return await self._seam.around(task, partial(self._answer, slot))
+            return await self._seam.around(task, inside)
         except asyncio.CancelledError as error:
             if self._ending:
                 raise
@@ -319,25 +360,30 @@ class Worker:
         self._seam.report(task, answer)
         return answer
 
-    async def _answer(self, slot: Slot, task: Task) -> tuple[Answer, Running | None]:
+    async def _answer(
+        self, slot: Slot, entry: Entry, task: Task
+    ) -> tuple[Answer, Running | None]:
         """The task's answer, and its handler if that runs on past its deadline."""
         too_late = self._interrupting
         if too_late:
             return self._dispatcher.interrupt(task), None
         try:
-            call = await self._admit(slot, task)
+            call = await self._admit(slot, entry, task)
             if isinstance(call, Answer):
                 return call, None
-            return await self._run(call)
+            return await self._run(entry, call)
         except asyncio.CancelledError:
             if self._ending or not self._interrupting:
                 raise
             return self._dispatcher.interrupt(task), None
 
-    async def _run(self, call: Call) -> tuple[Answer, Running | None]:
+    async def _run(self, entry: Entry, call: Call) -> tuple[Answer, Running | None]:
         """Run the handler; its place is free when it has ended."""
         running = None
         try:
+            await self._ledger.begin(entry)
+            call.attempt = entry.runs
+            self._dispatcher.begin(call)
             if call.action.executor is None:
                 answer, running = await self._runner.run(call)
             else:
@@ -349,9 +395,12 @@ class Worker:
                 running.add_done_callback(lambda _: self._places.free(call))
         return answer, running
 
-    async def _admit(self, slot: Slot, task: Task) -> Call | Answer:
-        """Validate, wait for a place and the limits, and start the deadline."""
+    async def _admit(self, slot: Slot, entry: Entry, task: Task) -> Call | Answer:
+        """Validate, and wait for a place and the limits."""
         try:
+            if entry.arrived and (problem := self._find_problem(entry)):
+                error = ActionError(f"{task.action!r} {problem}")
+                return self._dispatcher.refuse(task, error, "task interrupted")
             call = self._dispatcher.prepare(task)
             if isinstance(call, Answer):
                 return call
@@ -360,8 +409,14 @@ class Worker:
             return self._dispatcher.refuse(task, error, "task limited")
         finally:
             self._end_turn(slot)
-        self._dispatcher.begin(call)
         return call
+
+    def _find_problem(self, entry: Entry) -> str | None:
+        """Why a task from the journal is not run; ``None``: it is."""
+        action = self._dispatcher.find(entry.task.action)
+        return self._ledger.judge(
+            entry, idempotent=action is not None and action.idempotent
+        )
 
     async def _wait_for_room(self, slot: Slot, call: Call) -> None:
         action = call.action
@@ -381,8 +436,7 @@ class Worker:
     async def _wait_for_handler(self, running: Running, next_task: Task | None) -> None:
         """Keep the slot until a handler that is past its deadline is back."""
         if next_task is not None:
-            self._handed.append(next_task)
-            self._pace.wake(1)
+            self._hand_out(next_task)
         figures = self._figures
         figures.stuck += 1
         self._logger.warning("a handler is past its deadline", stuck=figures.stuck)
@@ -392,6 +446,11 @@ class Worker:
             await first_of(running, self._stopping)
         finally:
             figures.stuck -= 1
+
+    def _hand_out(self, task: Task) -> None:
+        """Let whichever slot is free next run a task that nobody polled for."""
+        self._handed.append(task)
+        self._pace.wake(1)
 
     def _end_turn(self, slot: Slot) -> None:
         if slot in self._keeping_turn:

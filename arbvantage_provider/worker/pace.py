@@ -114,6 +114,10 @@ class Pace:
         self._postpone(seconds)
         self.give_back()
 
+    def slow_down(self, seconds: float) -> None:
+        """Let no poll begin for this long; no turn ends."""
+        self._postpone(seconds)
+
     def wake(self, count: int) -> None:
         """Let so many of the slots that wait for a turn look around."""
         while self._waiting and count > 0:

@@ -13,14 +13,17 @@ class Snapshot:
 
     Attributes:
         state: ``new`` until it is started, then as the words say.
-        healthy: ``False`` while every slot is stuck, or a handler blocks the loop.
+        healthy: ``False`` while every slot is stuck, a handler blocks the loop, or
+            the journal cannot be written.
         slots: how many tasks may be in flight.
         slots_taken: how many are, those whose results wait for the hub included.
         slots_stuck: how many of them wait for a handler that is past its deadline.
         results_waiting: how many results the hub has not taken yet.
+        results_parked: how many of them are parked: they are sent again more rarely.
         tasks_taken: how many tasks came since the start.
         tasks_answered: how many of them the hub has the result of.
         tasks_refused: how many of them have a result that the hub refused for good.
+        tasks_redelivered: how many deliveries were of a task in flight, or done.
         tasks_oversized: how many others were too large to take.
         tasks_by_status: how many have an answer of each status, sent or not.
         since_contact: seconds since the hub last answered, or ``None``.
@@ -33,9 +36,11 @@ class Snapshot:
     slots_taken: int = 0
     slots_stuck: int = 0
     results_waiting: int = 0
+    results_parked: int = 0
     tasks_taken: int = 0
     tasks_answered: int = 0
     tasks_refused: int = 0
+    tasks_redelivered: int = 0
     tasks_oversized: int = 0
     tasks_by_status: Mapping[str, int] = field(default_factory=dict[str, int])
     since_contact: float | None = None

@@ -1,10 +1,14 @@
-"""Giving a result to the hub: again and again, until it is taken or refused.
+"""Giving results to the hub: again and again, until each is taken or refused for good.
 
-What is sent again is the same in every field; the handler is not run again.
+What is sent again is the same in every field; the handler is not run again. While
+results wait, their slots do, so polling stops by itself. One result that the hub
+will not take while it takes others is parked: it is sent again more rarely, and its
+slot is free.
 """
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
@@ -12,10 +16,12 @@ from pydantic_core import to_json
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import (
     ConnectionError,  # noqa: A004 - the name is the contract's
+    HubError,
 )
 from arbvantage_provider.hub.client import Accepted, Refused
 from arbvantage_provider.hub.wire import Result, Task
 from arbvantage_provider.worker.figures import Figures
+from arbvantage_provider.worker.ledger import Entry, Ledger
 from arbvantage_provider.worker.waits import Waits
 
 FIRST_WAIT: Final = 0.1
@@ -23,6 +29,14 @@ LONGEST_WAIT: Final = 10.0
 ECHO_LIMIT: Final = 1_000
 """Bytes of the payload that are echoed where the whole is too large."""
 CUT: Final = b"... (cut: too large to send)"
+PATIENCE: Final = 5
+"""How often in a row a result is not taken, before it may be parked."""
+FIRST_PARKED_WAIT: Final = 5.0
+LONGEST_PARKED_WAIT: Final = 60.0
+MOST_PARKED: Final = 1_000
+MOST_PARKED_BYTES: Final = 64_000_000
+LAST_TRY: Final = 1.0
+"""Seconds that the parked have for a last try when the provider stops."""
 
 
 class ResultTaker(Protocol):
@@ -33,44 +47,184 @@ class ResultTaker(Protocol):
         ...
 
 
-async def submit(
-    hub: ResultTaker,
-    result: Result,
-    *,
-    clock: Clock,
-    logger_of: Callable[[Task], Any],
-    figures: Figures,
-) -> Task | None:
-    """Send ``result`` until the hub has it, or will never take it.
+class Sending:
+    """One result on its way.
 
-    Returns:
-        The next task, where the hub's answer was one.
-
-    Raises:
-        AuthenticationError: if the token is refused.
+    Attributes:
+        entry: the task.
+        result: what is sent; a shorter one, once that proved too large.
+        failures: how often in a row it was not taken.
+        answered: how many results the hub had taken when it was sent first.
     """
-    waits, shrunk = Waits(FIRST_WAIT, LONGEST_WAIT), False
-    while True:
+
+    def __init__(self, entry: Entry, result: Result, answered: int) -> None:
+        self.entry = entry
+        self.result = result
+        self.failures = 0
+        self.answered = answered
+        self.is_shrunk = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds in memory."""
+        task = self.result.task
+        return len(self.result.text) + len(task.payload) + len(task.account)
+
+
+class Submitter:
+    """Gives the results of one worker to its hub.
+
+    Args:
+        hub: takes them.
+        ledger: is told what became of them.
+        clock: tells when a wait is over.
+        stopping: set when the provider stops.
+        logger_of: gives a logger whose lines name a task.
+        figures: counts them.
+        on_wait: told the seconds of each wait while the hub takes no result.
+        hand_out: is given a task that came with the answer to a parked result, or
+            was delivered once more while it was in flight.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a part of its own
+        self,
+        *,
+        hub: ResultTaker,
+        ledger: Ledger,
+        clock: Clock,
+        stopping: asyncio.Event,
+        logger_of: Callable[[Task], Any],
+        figures: Figures,
+        on_wait: Callable[[float], None],
+        hand_out: Callable[[Task], None],
+    ) -> None:
+        self._hub = hub
+        self._ledger = ledger
+        self._clock = clock
+        self._stopping = stopping
+        self._logger_of = logger_of
+        self._figures = figures
+        self._on_wait = on_wait
+        self._hand_out = hand_out
+        self._parked: dict[asyncio.Task[None], Sending] = {}
+        self._parked_bytes = 0
+
+    async def submit(self, entry: Entry, result: Result) -> Task | None:
+        """Send a result until the hub has it, will never take it, or it is parked.
+
+        Returns:
+            The next task, where the hub's answer was one.
+
+        Raises:
+            AuthenticationError: if the token is refused.
+        """
+        sending = Sending(entry, result, self._figures.answered)
+        self._figures.submitting += 1
+        waits = Waits(FIRST_WAIT, LONGEST_WAIT)
+        is_parked = False
         try:
-            reply = await hub.submit_result(result)
-        except ConnectionError as error:
-            wait = waits.draw()
-            logger_of(result.task).warning(
-                "result not taken yet", reason=str(error), wait=round(wait, 3)
-            )
-            await clock.wait(asyncio.Event(), wait)
-            continue
-        figures.note_contact()
-        if isinstance(reply, Accepted):
-            figures.answered += 1
+            while (reply := await self._send(sending)) is None:
+                is_parked = self._park(sending)
+                if is_parked:
+                    return None
+                await self._wait(sending, waits.draw())
             return reply.next_task
-        if reply.too_large and not shrunk:
-            logger_of(result.task).error("result too large", bytes=len(result.text))
-            result, shrunk = shrink(result, reply.reason), True
-            continue
-        figures.refused += 1
-        logger_of(result.task).error("result refused for good", reason=reply.reason)
-        return None
+        finally:
+            if not is_parked:
+                self._figures.submitting -= 1
+
+    async def _wait(self, sending: Sending, wait: float) -> None:
+        if self._figures.answered == sending.answered:
+            self._on_wait(wait)
+        await self._clock.wait(asyncio.Event(), wait)
+
+    async def _send(self, sending: Sending) -> Accepted | None:
+        """Send it once; ``None``: it is to be sent again."""
+        entry, logger = sending.entry, partial(self._logger_of, sending.entry.task)
+        try:
+            reply = await self._hub.submit_result(sending.result)
+        except ConnectionError as error:
+            sending.failures += 1
+            logger().warning(
+                "result not taken yet", reason=str(error), tries=sending.failures
+            )
+            return None
+        self._figures.note_contact()
+        if isinstance(reply, Refused) and reply.too_large and not sending.is_shrunk:
+            await self._shrink(sending, reply)
+            return await self._send(sending)
+        if isinstance(reply, Accepted):
+            self._figures.answered += 1
+        elif reply.is_known and (entry.is_repeated or sending.failures):
+            self._figures.answered += 1
+            logger().info("the hub had the result already", reason=reply.reason)
+        else:
+            self._figures.refused += 1
+            logger().error("result refused for good", reason=reply.reason)
+        again = self._ledger.finish(entry, sending.result)
+        if again is not None:
+            self._hand_out(again)
+        return reply if isinstance(reply, Accepted) else Accepted()
+
+    async def _shrink(self, sending: Sending, reply: Refused) -> None:
+        result = sending.result
+        logger = self._logger_of(sending.entry.task)
+        logger.error("result too large", bytes=len(result.text), reason=reply.reason)
+        sending.result = shrink(result, reply.reason)
+        sending.is_shrunk = True
+        await self._ledger.answer(sending.entry, sending.result)
+
+    # --- parking -------------------------------------------------------------
+
+    def _park(self, sending: Sending) -> bool:
+        """Free the slot of a result that the hub does not take, if it is the result.
+
+        It is, where others were taken since. Where none was, one is parked to find
+        out, as there may be a single slot.
+        """
+        is_alone = self._figures.answered > sending.answered or not self._parked
+        if sending.failures < PATIENCE or not is_alone or self._stopping.is_set():
+            return False
+        if len(self._parked) >= MOST_PARKED:
+            return False
+        if self._parked_bytes + sending.size > MOST_PARKED_BYTES:
+            return False
+        logger = self._logger_of(sending.entry.task)
+        logger.error("result parked", tries=sending.failures)
+        parked = asyncio.create_task(self._send_parked(sending))
+        self._parked[parked] = sending
+        self._parked_bytes += sending.size
+        self._figures.parked += 1
+        parked.add_done_callback(self._unpark)
+        return True
+
+    async def _send_parked(self, sending: Sending) -> None:
+        waits = Waits(FIRST_PARKED_WAIT, LONGEST_PARKED_WAIT)
+        reply, is_last = None, False
+        while reply is None and not is_last:
+            is_last = await self._clock.wait(self._stopping, waits.draw())
+            try:
+                reply = await self._send(sending)
+            except HubError:
+                # Those that poll end the provider for this; it stays waiting.
+                continue
+        if reply is not None and reply.next_task is not None:
+            self._hand_out(reply.next_task)
+
+    def _unpark(self, parked: asyncio.Task[None]) -> None:
+        sending = self._parked.pop(parked)
+        self._parked_bytes -= sending.size
+        self._figures.parked -= 1
+        self._figures.submitting -= 1
+        if not parked.cancelled():
+            parked.exception()
+
+    async def close(self) -> None:
+        """Let the parked have a last try, which begins when the provider stops."""
+        if self._parked and self._stopping.is_set():
+            await asyncio.wait(self._parked, timeout=LAST_TRY)
+        for parked in tuple(self._parked):
+            parked.cancel()
 
 
 def shrink(result: Result, reason: str) -> Result:

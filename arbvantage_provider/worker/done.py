@@ -1,0 +1,78 @@
+"""The results of tasks that are done, for those that are delivered once more."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How much is kept of tasks that are done; the oldest go first.
+
+    Attributes:
+        tasks: how many of them.
+        size: bytes of their results, in all.
+        seconds: how long.
+    """
+
+    tasks: int
+    size: int
+    seconds: float
+
+
+IN_MEMORY: Final = Retention(tasks=1_000, size=1_000_000, seconds=86_400)
+IN_JOURNAL: Final = Retention(tasks=10_000, size=64_000_000, seconds=86_400)
+
+
+class Kept(NamedTuple):
+    """One task that is done.
+
+    Attributes:
+        number: its row in the journal.
+        size: bytes of its result.
+        taken: when the hub took it, in seconds since 1970.
+        answer: its status and its result; ``None``: they are in the journal.
+    """
+
+    number: int
+    size: int
+    taken: float
+    answer: tuple[str, bytes] | None = None
+
+
+class Done:
+    """Tasks that are done, by their digests, within a retention."""
+
+    def __init__(self, retention: Retention) -> None:
+        self._retention = retention
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
+        self._size = 0
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._kept
+
+    def get(self, digest: bytes) -> Kept | None:
+        """What is kept of a task, if anything."""
+        return self._kept.get(digest)
+
+    def keep(self, digest: bytes, kept: Kept) -> list[Kept]:
+        """Keep one more; those that have to go for it, or itself if it is too large."""
+        if kept.size > self._retention.size:
+            return [kept]
+        before = self._kept.pop(digest, None)
+        if before is not None:
+            self._size -= before.size
+        self._kept[digest] = kept
+        self._size += kept.size
+        gone: list[Kept] = []
+        while self._is_over(kept.taken):
+            _, old = self._kept.popitem(last=False)
+            self._size -= old.size
+            gone.append(old)
+        return gone
+
+    def _is_over(self, now: float) -> bool:
+        most = self._retention
+        oldest = next(iter(self._kept.values()))
+        too_many = len(self._kept) > most.tasks or self._size > most.size
+        return too_many or now - oldest.taken > most.seconds

@@ -1,0 +1,252 @@
+"""What became of each task: which ones are in flight, and which ones are done.
+
+A task that is delivered twice (id, action, payload and account alike) is run once.
+With a journal all of it is in a file as well, and outlives the process.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from arbvantage_provider.clock import Clock
+from arbvantage_provider.hub.wire import Result, Task
+from arbvantage_provider.worker.done import IN_JOURNAL, IN_MEMORY, Done, Kept
+
+if TYPE_CHECKING:  # SQLite is imported where there is a journal
+    from arbvantage_provider.worker.journal import Journal
+
+MOST_RUNS: Final = 3
+"""How often an idempotent handler may begin, before it counts as what kills the
+process."""
+
+OpenJournal: TypeAlias = "Callable[[], Journal] | None"
+"""Opens the file, on the loop; ``None``: there is no journal."""
+
+
+class Entry:
+    """One task in flight.
+
+    Attributes:
+        task: the task; of one from the journal only its names, until it is taken.
+        digest: of all that the hub sent of it.
+        number: its row in the journal.
+        written: the change to the journal that it came with.
+        arrived: seconds since 1970, of one from the journal; else 0.
+        runs: how many times its handler was begun, before this process too.
+        result: its answer, once there is one.
+        is_repeated: whether the hub may have the result already.
+        again: the same task, if it was delivered once more in the meantime.
+    """
+
+    __slots__ = (
+        "again",
+        "arrived",
+        "digest",
+        "is_repeated",
+        "number",
+        "result",
+        "runs",
+        "task",
+        "written",
+    )
+
+    def __init__(self, task: Task, digest: bytes) -> None:
+        self.task: Task = task
+        self.digest: bytes = digest
+        self.number = self.written = self.runs = 0
+        self.arrived: float = 0.0
+        self.result: Result | None = None
+        self.is_repeated: bool = False
+        self.again: Task | None = None
+
+
+class Ledger:
+    """What became of the tasks of one provider.
+
+    Args:
+        clock: tells how old a task is.
+        open_journal: opens the journal; ``None``: there is none.
+        max_age: seconds after which a task from the journal is not run any more.
+
+    Attributes:
+        redelivered: how many deliveries were of a task in flight, or done.
+    """
+
+    def __init__(
+        self, *, clock: Clock, open_journal: OpenJournal, max_age: float
+    ) -> None:
+        self.redelivered: int = 0
+        self._clock = clock
+        self._open_journal = open_journal
+        self._max_age = max_age
+        self._journal: Journal | None = None
+        self._again: dict[bytes, Result] = {}
+        self._flying: dict[bytes, Entry] = {}
+        self._done = Done(IN_MEMORY if open_journal is None else IN_JOURNAL)
+        self._numbers = 0
+
+    def open(self) -> list[Entry]:
+        """Open the journal; the tasks in it that the hub waits for, oldest first.
+
+        Raises:
+            JournalError: if the file cannot be used.
+        """
+        if self._open_journal is None:
+            return []
+        self._journal = self._open_journal()
+        entries: list[Entry] = []
+        for row in self._journal.store.list_rows():
+            self._numbers = row.number
+            if row.taken is None:
+                task = Task(id=row.id, action=row.action, payload=b"")
+                entry = Entry(task, row.digest)
+                entry.number, entry.runs, entry.arrived = (
+                    row.number,
+                    row.runs,
+                    row.arrived,
+                )
+                entry.is_repeated = row.status is not None
+                entries.append(entry)
+                self._flying[row.digest] = entry
+            else:
+                self._keep(row.digest, Kept(row.number, row.size, row.taken))
+        return entries
+
+    @property
+    def failing(self) -> bool:
+        """Whether the journal cannot be written; no task should be taken then."""
+        return self._journal is not None and self._journal.failing
+
+    def take(self, work: Task | Entry) -> Entry | None:
+        """The entry of a task that came; ``None``: it is in flight already."""
+        if isinstance(work, Entry):
+            self._load(work)
+            return work
+        digest = digest_task(work)
+        flying = self._flying.get(digest)
+        if flying is not None:
+            flying.again = work
+            self.redelivered += 1
+            return None
+        entry = self._flying[digest] = Entry(work, digest)
+        entry.result = self._find_result(entry)
+        if entry.result is not None:
+            entry.is_repeated = True
+        elif self._journal is not None:
+            self._numbers = entry.number = self._numbers + 1
+            entry.written = self._journal.note_arrival(
+                entry.number, digest, work, now=self._now()
+            )
+        return entry
+
+    def _load(self, entry: Entry) -> None:
+        """Read the rest of a task from the journal."""
+        if self._journal is not None:
+            entry.task = self._journal.store.read_task(entry.number)
+            if entry.is_repeated:
+                answer = self._journal.store.read_answer(entry.number)
+                entry.result = Result(entry.task, *answer)
+
+    def _find_result(self, entry: Entry) -> Result | None:
+        """The result of the same task, if it is done."""
+        if entry.digest in self._again:
+            return self._again.pop(entry.digest)
+        kept = self._done.get(entry.digest)
+        if kept is None:
+            return None
+        self.redelivered += 1
+        entry.number, answer = kept.number, kept.answer
+        if answer is None and self._journal is not None:
+            answer = self._journal.store.read_answer(kept.number)
+        return None if answer is None else Result(entry.task, *answer)
+
+    def judge(self, entry: Entry, *, idempotent: bool) -> str | None:
+        """Why a task from the journal is not run, in words; ``None``: it is.
+
+        Args:
+            entry: the task.
+            idempotent: whether its action says that it may be run again.
+        """
+        is_old = entry.arrived > 0 and self._now() - entry.arrived > self._max_age
+        if not entry.runs:
+            waited = f"it waited in the journal for more than {self._max_age:g} s"
+            return f"was not run: {waited}" if is_old else None
+        if idempotent and not is_old and entry.runs < MOST_RUNS:
+            return None
+        times = f", {entry.runs} times" if entry.runs > 1 else ""
+        return (
+            f"was interrupted: the provider died while it ran{times}; "
+            "whether it took effect is not known"
+        )
+
+    async def begin(self, entry: Entry) -> None:
+        """Note that the handler is about to be called."""
+        entry.runs += 1
+        if self._journal is not None:
+            self._journal.note_start(entry.number, self._now())
+            await self._journal.flush()
+
+    async def answer(self, entry: Entry, result: Result) -> None:
+        """Note a task's answer, before the hub is given it."""
+        entry.result = result
+        if self._journal is not None:
+            self._journal.note_answer(entry.number, result)
+            await self._journal.flush()
+
+    def finish(self, entry: Entry, result: Result) -> Task | None:
+        """The hub has the answer, or will never take it.
+
+        Returns:
+            The same task, where it was delivered once more in the meantime.
+        """
+        del self._flying[entry.digest]
+        # What was answered without a handler is decided anew when it comes again.
+        if entry.runs and result.status != "limit":
+            self._keep_result(entry, result)
+            if entry.again is not None:
+                self._again[entry.digest] = result
+        elif self._journal is not None and entry.digest not in self._done:
+            self._journal.forget(entry.number)
+        return entry.again
+
+    def _keep_result(self, entry: Entry, result: Result) -> None:
+        now = self._now()
+        answer = None
+        if self._journal is None:
+            answer = (result.status, result.text)
+        else:
+            self._journal.note_taken(entry.number, now)
+        self._keep(entry.digest, Kept(entry.number, len(result.text), now, answer))
+
+    def _keep(self, digest: bytes, kept: Kept) -> None:
+        for old in self._done.keep(digest, kept):
+            if self._journal is not None:
+                self._journal.forget(old.number)
+
+    def list_left(self) -> list[Entry]:
+        """The tasks that the hub waits for."""
+        return list(self._flying.values())
+
+    def keeps(self, entry: Entry) -> bool:
+        """Whether a task that the hub waits for is in the file, for the next start."""
+        journal = self._journal
+        return journal is not None and journal.committed >= entry.written
+
+    async def close(self) -> None:
+        """Write what is left, and close the journal."""
+        if self._journal is not None:
+            await self._journal.close()
+
+    def _now(self) -> float:
+        return self._clock.now(dt.UTC).timestamp()
+
+
+def digest_task(task: Task) -> bytes:
+    """16 bytes for all that makes a task the same one."""
+    id_, action = task.id.encode(), task.action.encode()
+    lengths = b"%d %d %d " % (len(id_), len(action), len(task.payload))
+    digest = blake2b(lengths + id_ + action, digest_size=16)
+    digest.update(task.payload)
+    digest.update(task.account)
+    return digest.digest()
