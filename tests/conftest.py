@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,3 +40,17 @@ def arbvantage(
         return subprocess.CompletedProcess(words, exit_code, seen.out, seen.err)
 
     return run
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something is so that the hub hears nothing of."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        for _ in range(2_000):
+            if condition():
+                return
+            threading.Event().wait(0.005)
+        pytest.fail("it never came true")
+
+    return wait

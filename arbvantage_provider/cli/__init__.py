@@ -24,6 +24,7 @@ Examples:
   arbvantage actions provider.py
   arbvantage export provider.py --format openapi
   arbvantage codegen provider.py -o models.py
+  arbvantage journal tasks.journal
 
 Data goes to stdout, words to stderr. Exit codes: 0 done, 1 failure, 2 wrong
 usage, 3 no hub, 4 token refused.
@@ -90,6 +91,22 @@ that is defined inside a function, such as __init__, cannot be in it.
 Examples:
   arbvantage codegen provider.py -o models.py
   arbvantage codegen provider.py --stubs -o provider.pyi
+"""
+
+_JOURNAL = """List the tasks of a journal that no hub has the result of yet.
+
+\b
+waiting   its handler was not called
+started   its handler was called, and has not ended
+answered  the hub has not taken its result yet
+done      the hub has; listed with --all
+
+A payload, an account or a result is never shown. The provider may be running.
+
+\b
+Examples:
+  arbvantage journal tasks.journal
+  arbvantage journal tasks.journal --all --json
 """
 
 
@@ -210,3 +227,16 @@ def _codegen(*, target: str, output: str | None, stubs: bool, force: bool) -> No
     from arbvantage_provider.cli.codegen import write_code  # noqa: PLC0415 - on use
 
     write_code(target, output=output, stubs=stubs, force=force)
+
+
+@main.command(
+    "journal", help=_JOURNAL, short_help="List the tasks that a journal holds."
+)
+@click.argument("path")
+@click.option("--all", "everything", is_flag=True, help="Also those that are done.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+def _journal(*, path: str, as_json: bool, everything: bool) -> None:
+    """List a journal's tasks."""
+    from arbvantage_provider.cli.journal import show_journal  # noqa: PLC0415 - on use
+
+    show_journal(path, as_json=as_json, everything=everything)

@@ -106,17 +106,3 @@ def _register_failing(provider: Provider, gate: Gate) -> None:
     def refuse() -> ProviderResponse:
         message = "out of stock"
         raise ActionError(message, {"sku": "tea"})
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Waits until something is so that the hub hears nothing of."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        for _ in range(2_000):
-            if condition():
-                return
-            threading.Event().wait(0.005)
-        pytest.fail("it never came true")
-
-    return wait

@@ -58,7 +58,8 @@ class Journal:
         self._next: asyncio.Handle | None = None
         self._last_commit = 0.0
         self._failures = Waits(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
-        self._overwrites = self._gone = self._closed = False
+        self._overwrites = self._gone = False
+        self._closing = asyncio.Event()
         self._clearing: asyncio.Task[None] | None = None
 
     def note_arrival(
@@ -110,7 +111,7 @@ class Journal:
 
     async def close(self) -> None:
         """Write what is left, if that is possible, and close the file."""
-        self._closed = True
+        self._closing.set()
         if self._clearing is not None:
             await asyncio.wait({self._clearing})
         if self._next is not None:
@@ -150,7 +151,7 @@ class Journal:
             self.failing = False
             self._failures.reset()
             self._logger.info("the journal works again")
-        if self._overwrites and self._clearing is None and not self._closed:
+        if self._overwrites and self._clearing is None and not self._closing.is_set():
             self._clearing = self._loop.create_task(self._clear())
         waiting, self._waiting = self._waiting, []
         for done in waiting:
@@ -160,8 +161,9 @@ class Journal:
     async def _clear(self) -> None:
         """Keep texts that were overwritten out of SQLite's log, too."""
         try:
-            while self._overwrites and not self._closed:
-                await self._clock.wait(asyncio.Event(), CLEAR_AFTER)
+            while self._overwrites:
+                if await self._clock.wait(self._closing, CLEAR_AFTER):
+                    return
                 self._overwrites = False
                 if not await asyncio.to_thread(self.store.clear_log):
                     self._overwrites = True

@@ -1,0 +1,75 @@
+"""A journal file for each test, and what a process that died left in it."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.worker.journal.store import (
+    ANSWERED,
+    ARRIVED,
+    STARTED,
+    TAKEN,
+    Change,
+    Store,
+)
+from arbvantage_provider.worker.ledger import digest_task
+
+NAME = "tested"
+
+
+class Left:
+    """Writes into a journal what a provider wrote before it died."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._changes: list[Change] = []
+        self._number = 0
+
+    def task(self, task: Task, *, arrived: float, runs: int = 0) -> "Left":
+        """A task that came, and whose handler was called so many times."""
+        self._number += 1
+        values = (self._number, digest_task(task), *task, arrived)
+        self._changes += [(ARRIVED, values)]
+        self._changes += [(STARTED, (arrived, self._number))] * runs
+        return self
+
+    def answered(self, status: str, text: bytes) -> "Left":
+        """The last of them has an answer."""
+        self._changes += [(ANSWERED, (status, text, self._number))]
+        return self
+
+    def taken(self, moment: float) -> "Left":
+        """The hub has it."""
+        self._changes += [(TAKEN, (moment, self._number))]
+        return self
+
+    def write(self) -> None:
+        store = Store(str(self.path), NAME)
+        store.write(self._changes)
+        store.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tasks.journal"
+
+
+@pytest.fixture
+def left(path: Path) -> Left:
+    return Left(path)
+
+
+@pytest.fixture
+def look(path: Path) -> Callable[[str], list[Any]]:
+    """Asks the file, as another program would."""
+
+    def ask(query: str) -> list[Any]:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as file:
+            return file.execute(query).fetchall()
+
+    return ask

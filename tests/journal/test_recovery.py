@@ -1,0 +1,212 @@
+"""What a start does with the journal of a process that died."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arbvantage_provider import Provider, TaskContext
+from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.testing import LocalHub, running
+
+TEXT = b'{"status":"success","message":"","data":{"item":"stored"}}'
+NOW = time.time()
+HOURS = 3600.0
+
+Make = Callable[..., Provider]
+Look = Callable[[str], list[Any]]
+
+
+@pytest.fixture
+def runs() -> list[Any]:
+    """The items that handlers were called with, and which attempt it was."""
+    return []
+
+
+@pytest.fixture
+def make(path: Path, runs: list[Any]) -> Make:
+    def make(**settings: Any) -> Provider:
+        provider = Provider("tested", journal=str(path), **settings)
+
+        @provider.actions.register()
+        def order(item: str, context: TaskContext) -> dict[str, str]:
+            runs.append((item, context.attempt))
+            return {"item": item}
+
+        provider.actions.register("order_once_more", idempotent=True)(order)
+        return provider
+
+    return make
+
+
+def make_task(hub: LocalHub, action: str = "order", item: str = "tea") -> Task:
+    """A task that was handed out before: the hub knows it, and it is not queued."""
+    handle = hub.submit(action, {"item": item}, {"key": "s3cret"})
+    task = Task(handle.id, action, f'{{"item":"{item}"}}'.encode(), b'{"key":"s3cret"}')
+    assert hub._queue.take(lease=None, twice=False) is not None
+    return task
+
+
+@pytest.fixture
+def hub() -> LocalHub:
+    return LocalHub()
+
+
+def test_a_result_that_waits_is_submitted_without_running_the_handler(
+    hub: LocalHub, left: Any, make: Make, runs: list[Any]
+) -> None:
+    task = make_task(hub)
+    left.task(task, arrived=NOW, runs=1).answered("success", TEXT).write()
+
+    with hub, running(make(), hub):
+        hub.join()
+
+    assert [result.data for result in hub.submissions] == [{"item": "stored"}]
+    assert hub.submissions[0].account == '{"key":"s3cret"}'
+    assert runs == []
+
+
+def test_a_result_that_the_hub_has_already_is_no_failure(
+    hub: LocalHub, left: Any, make: Make, eventually: Any
+) -> None:
+    task = make_task(hub)
+    left.task(task, arrived=NOW, runs=1).answered("success", TEXT).write()
+    provider = make()
+    with hub:
+        hub.fail_submits("ALREADY_EXISTS")
+        with running(provider, hub):
+            eventually(lambda: provider.snapshot().tasks_answered == 1)
+
+    assert provider.snapshot().tasks_refused == 0
+
+
+def test_a_task_that_had_started_is_answered_as_interrupted(
+    hub: LocalHub, left: Any, make: Make, runs: list[Any]
+) -> None:
+    left.task(make_task(hub), arrived=NOW, runs=1).write()
+
+    with hub, running(make(), hub):
+        hub.join()
+
+    (result,) = hub.submissions
+    assert result.status == "error"
+    assert result.message.startswith(
+        "'order' was interrupted: the provider died while it ran"
+    )
+    assert runs == []
+
+
+def test_a_task_that_had_started_is_run_again_where_that_is_safe(
+    hub: LocalHub, left: Any, make: Make, runs: list[Any]
+) -> None:
+    left.task(make_task(hub, "order_once_more"), arrived=NOW, runs=1).write()
+
+    with hub, running(make(), hub):
+        hub.join()
+
+    assert [result.status for result in hub.submissions] == ["success"]
+    assert runs == [("tea", 2)]
+
+
+def test_a_task_that_killed_the_process_again_and_again_is_not_run_once_more(
+    hub: LocalHub, left: Any, make: Make, runs: list[Any]
+) -> None:
+    left.task(make_task(hub, "order_once_more"), arrived=NOW, runs=3).write()
+
+    with hub, running(make(), hub):
+        hub.join()
+
+    assert "was interrupted" in hub.submissions[0].message
+    assert "3 times" in hub.submissions[0].message
+    assert runs == []
+
+
+def test_a_task_that_had_not_started_is_run(
+    hub: LocalHub, left: Any, make: Make, runs: list[Any]
+) -> None:
+    left.task(make_task(hub), arrived=NOW).write()
+
+    with hub, running(make(), hub):
+        hub.join()
+
+    assert [result.data for result in hub.submissions] == [{"item": "tea"}]
+    assert runs == [("tea", 1)]
+
+
+@pytest.mark.parametrize(
+    ("action", "runs_before"), [("order", 0), ("order_once_more", 1)]
+)
+def test_a_task_that_is_too_old_is_not_run(
+    hub: LocalHub,
+    left: Any,
+    make: Make,
+    runs: list[Any],
+    action: str,
+    runs_before: int,
+) -> None:
+    task = make_task(hub, action)
+    left.task(task, arrived=NOW - 2 * HOURS, runs=runs_before).write()
+
+    with hub, running(make(journal_max_age=HOURS), hub):
+        hub.join()
+
+    words = "was interrupted" if runs_before else "was not run: it waited"
+    assert words in hub.submissions[0].message
+    assert runs == []
+
+
+def test_an_action_that_is_gone_answers_for_its_tasks_all_the_same(
+    hub: LocalHub, left: Any, make: Make
+) -> None:
+    left.task(make_task(hub, "gone"), arrived=NOW)
+    left.task(make_task(hub, "gone", "milk"), arrived=NOW, runs=1).write()
+
+    with hub, running(make(), hub):
+        hub.join()
+
+    messages = sorted(result.message for result in hub.submissions)
+    assert messages[0].startswith("'gone' was interrupted")
+    assert messages[1].startswith("ActionNotFoundError")
+
+
+def test_a_task_that_is_done_is_not_run_after_a_restart(
+    hub: LocalHub, left: Any, make: Make, runs: list[Any]
+) -> None:
+    task = make_task(hub)
+    left.task(task, arrived=NOW, runs=1).answered("success", TEXT).taken(NOW).write()
+    provider = make()
+
+    with hub, running(provider, hub):
+        hub._queue.repeat(hub._queue.entries[task.id], task)
+        hub.join()
+
+    assert hub.submissions[0].data == {"item": "stored"}
+    assert provider.snapshot().tasks_redelivered == 1
+    assert runs == []
+
+
+def test_what_is_done_for_longer_than_a_day_is_forgotten(
+    hub: LocalHub, left: Any, make: Make, look: Look
+) -> None:
+    old, new = make_task(hub), make_task(hub, item="milk")
+    day_ago = NOW - 25 * HOURS
+    left.task(old, arrived=day_ago, runs=1).answered("success", TEXT).taken(day_ago)
+    left.task(new, arrived=NOW, runs=1).answered("success", TEXT).taken(NOW).write()
+
+    with hub, running(make(), hub):
+        hub.wait_until(lambda: hub.polls >= 1)
+
+    assert look("SELECT id FROM task") == [(new.id,)]
+
+
+def test_a_start_says_what_it_found(
+    hub: LocalHub, left: Any, make: Make, tmp_path: Path
+) -> None:
+    left.task(make_task(hub), arrived=NOW).write()
+
+    with hub, running(make(log_file=str(tmp_path / "log")), hub):
+        hub.join()
+
+    assert '"event": "tasks found in the journal"' in (tmp_path / "log").read_text()

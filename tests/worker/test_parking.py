@@ -1,0 +1,129 @@
+"""Results that the hub does not take: those of all tasks, and those of one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arbvantage_provider import HubError, Provider
+from arbvantage_provider.testing import LocalHub, running
+from arbvantage_provider.worker import submit
+
+Make = Callable[..., Provider]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits are a hundredth of what they are."""
+    for name in ("FIRST_WAIT", "LONGEST_WAIT", "FIRST_PARKED_WAIT"):
+        monkeypatch.setattr(submit, name, getattr(submit, name) / 100)
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_result_that_is_never_taken_does_not_stop_the_others(
+    hub: LocalHub, make_provider: Make, eventually: Any, slots: int
+) -> None:
+    hub.fail_submits("INTERNAL", times=10_000, id="poisonous")
+    provider = make_provider(max_concurrency=slots)
+    with pytest.raises(HubError, match="1 left unanswered: poisonous"):  # noqa: SIM117
+        with running(provider, hub):
+            hub.submit("echo", id="poisonous")
+            others = [hub.submit("echo", {"text": str(n)}) for n in range(50)]
+            for handle in others:
+                handle.result(30)
+            eventually(lambda: provider.snapshot().slots_taken == 0)
+            assert provider.snapshot().results_parked == 1
+
+
+def test_a_parked_result_is_sent_until_it_is_taken(
+    hub: LocalHub, make_provider: Make, runs: list[Any]
+) -> None:
+    hub.fail_submits("INTERNAL", times=8, id="slow")
+    provider = make_provider(max_concurrency=1)
+    with running(provider, hub):
+        handle = hub.submit("echo", {"text": "once"}, id="slow")
+        assert handle.result(30).data == {"text": "once"}
+
+    assert runs == ["once"]
+    assert provider.snapshot().results_parked == 0
+    assert provider.snapshot().tasks_answered == 1
+
+
+def test_a_parked_result_has_a_last_try_when_the_provider_stops(
+    hub: LocalHub, make_provider: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "FIRST_PARKED_WAIT", 10**6)
+    monkeypatch.setattr(submit, "LONGEST_PARKED_WAIT", 10**6)
+    hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="slow")
+    provider = make_provider(max_concurrency=1)
+    with running(provider, hub):
+        handle = hub.submit("echo", id="slow")
+        hub.submit("echo").result(30)
+
+    assert len(handle.results) == 1
+
+
+def test_a_parked_result_stays_in_the_journal(
+    hub: LocalHub, make_provider: Make, runs: list[Any], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    provider = make_provider(
+        max_concurrency=1, journal=tmp_path / "tasks.journal", log_file=str(log)
+    )
+    hub.fail_submits("INTERNAL", times=10_000, id="poisonous")
+    with running(provider, hub):
+        handle = hub.submit("echo", {"text": "once"}, id="poisonous")
+        hub.submit("echo", {"text": "other"}).result(30)
+    assert '"event": "tasks kept in the journal"' in log.read_text()
+    hub._desk._submit_faults.clear()
+
+    with running(provider, hub):
+        assert handle.result(30).data == {"text": "once"}
+
+    assert runs == ["once", "other"]
+
+
+def test_while_no_result_is_taken_polling_slows_and_stops(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    hub.fail_submits("UNAVAILABLE", times=100_000)
+    handles = [hub.submit("echo", {"text": str(n)}) for n in range(100)]
+    provider = make_provider(max_concurrency=4, shutdown_timeout=0.2)
+    with pytest.raises(HubError, match="left unanswered"), running(provider, hub):
+        # One is parked to find out whether the hub would take others.
+        hub.wait_until(lambda: sum(h.handed_out for h in handles) == 5)
+        with pytest.raises(TimeoutError):
+            hub.wait_until(lambda: sum(h.handed_out for h in handles) > 5, timeout=0.5)
+
+    assert provider.snapshot().tasks_taken == 5
+
+
+def test_parked_results_are_bounded(
+    hub: LocalHub, make_provider: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "MOST_PARKED", 3)
+    for number in range(10):
+        hub.fail_submits("INTERNAL", times=10_000, id=f"poisonous-{number}")
+    provider = make_provider(max_concurrency=2, shutdown_timeout=0.2)
+    with pytest.raises(HubError, match="left unanswered"), running(provider, hub):
+        for number in range(10):
+            hub.submit("echo", id=f"good-{number}")
+            hub.submit("echo", id=f"poisonous-{number}")
+        # Three are parked, two keep their slots: nothing more is pulled.
+        hub.wait_until(lambda: provider.snapshot().results_waiting == 5, timeout=20)
+        assert provider.snapshot().results_parked == 3
+
+
+def test_the_log_says_what_is_parked(
+    hub: LocalHub, make_provider: Make, tmp_path: Path
+) -> None:
+    hub.fail_submits("INTERNAL", times=6, id="slow")
+    log = tmp_path / "log"
+    with running(make_provider(max_concurrency=1, log_file=str(log)), hub):
+        hub.submit("echo", id="slow").result(30)
+
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    (parked,) = [line for line in lines if line["event"] == "result parked"]
+    assert (parked["task"], parked["tries"]) == ("slow", 5)
