@@ -4,9 +4,9 @@ This is the only module that reads the environment. Times are seconds.
 """
 
 import datetime as dt
-import os
 import zoneinfo
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
@@ -30,7 +30,7 @@ def _refuse_boolean(value: Any) -> Any:
 
 
 def _as_path(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    return str(value) if isinstance(value, PurePath) else value
 
 
 _Float = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_refuse_boolean)]

@@ -32,7 +32,7 @@ class Entry:
         digest: of all that the hub sent of it.
         number: its row in the journal.
         written: the change to the journal that it came with.
-        arrived: seconds since 1970, of one from the journal; else 0.
+        arrived: seconds since 1970, of one from the journal; else ``None``.
         runs: how many times its handler was begun, before this process too.
         result: its answer, once there is one.
         is_repeated: whether the hub may have the result already.
@@ -55,7 +55,7 @@ class Entry:
         self.task: Task = task
         self.digest: bytes = digest
         self.number = self.written = self.runs = 0
-        self.arrived: float = 0.0
+        self.arrived: float | None = None
         self.result: Result | None = None
         self.is_repeated: bool = False
         self.again: Task | None = None
@@ -168,7 +168,7 @@ class Ledger:
             entry: the task.
             idempotent: whether its action says that it may be run again.
         """
-        is_old = entry.arrived > 0 and self._now() - entry.arrived > self._max_age
+        is_old = self._now() - (entry.arrived or 0.0) > self._max_age
         if not entry.runs:
             waited = f"it waited in the journal for more than {self._max_age:g} s"
             return f"was not run: {waited}" if is_old else None

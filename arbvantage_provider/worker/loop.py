@@ -398,7 +398,7 @@ class Worker:
     async def _admit(self, slot: Slot, entry: Entry, task: Task) -> Call | Answer:
         """Validate, and wait for a place and the limits."""
         try:
-            if entry.arrived and (problem := self._find_problem(entry)):
+            if problem := self._find_problem(entry):
                 error = ActionError(f"{task.action!r} {problem}")
                 return self._dispatcher.refuse(task, error, "task interrupted")
             call = self._dispatcher.prepare(task)
@@ -413,6 +413,8 @@ class Worker:
 
     def _find_problem(self, entry: Entry) -> str | None:
         """Why a task from the journal is not run; ``None``: it is."""
+        if entry.arrived is None:
+            return None
         action = self._dispatcher.find(entry.task.action)
         return self._ledger.judge(
             entry, idempotent=action is not None and action.idempotent

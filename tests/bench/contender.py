@@ -20,7 +20,8 @@ def main() -> None:
     """Run until SIGTERM."""
     arguments = read_arguments(["async", "sync", "wait", "block"])
     handler = make_handler(arguments.kind, Meter(arguments.marks))
-    provider = Provider(NAME, TOKEN, arguments.hub, max_concurrency=arguments.slots)
+    settings = {"max_concurrency": arguments.slots, "journal": arguments.journal}
+    provider = Provider(NAME, TOKEN, arguments.hub, **settings)
     provider.actions.register("create_user", payload_schema=CreateUser)(handler)
     provider.actions.register("stick", payload_schema=CreateUser)(stick)
     provider.start()

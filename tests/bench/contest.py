@@ -42,6 +42,7 @@ class Case:
         lines: tasks that come first.
         hub: more options of the hub.
         errors: how many tasks are to end with one.
+        journal: whether the provider keeps one.
     """
 
     program: str = "contender"
@@ -53,6 +54,7 @@ class Case:
     lines: tuple[dict[str, Any], ...] = ()
     hub: tuple[str, ...] = ()
     errors: int = 0
+    journal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,8 @@ class Arena:
         """The contender of a case."""
         command = [sys.executable, str(HERE / f"{case.program}.py"), "--hub", url]
         command += ["--kind", case.kind, "--slots", str(case.slots)]
+        if case.journal:
+            command += ["--journal", str(self.folder / f"journal-{self._runs}")]
         with self.process([*command, "--marks", *map(str, marks)]) as contender:
             yield contender
 

@@ -23,12 +23,13 @@ from pathlib import Path
 
 from contest import EMBEDDED, Arena
 from resting import measure_idle, measure_imports, measure_memory, measure_pickup
-from rows import Size, measure_stuck, measure_throughput, say
+from rows import Size, measure_journal, measure_stuck, measure_throughput, say
 from scaling import measure_payload, measure_slots
 from table import format_rows
 
 PARTS = {
     "throughput": measure_throughput,
+    "journal": measure_journal,
     "pickup": measure_pickup,
     "idle": measure_idle,
     "memory": measure_memory,

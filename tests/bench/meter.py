@@ -64,10 +64,11 @@ def count(folder: str) -> int:
 
 
 def read_arguments(kinds: Sequence[str]) -> argparse.Namespace:
-    """What every contender is told: ``hub``, ``kind``, ``slots`` and ``marks``."""
+    """What every contender is told: ``hub``, ``kind``, ``slots`` and so on."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--hub", required=True, help="HOST:PORT")
     parser.add_argument("--kind", choices=kinds, default=kinds[0])
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--marks", type=int, nargs="*", default=[])
+    parser.add_argument("--journal", metavar="PATH", help="only for a provider")
     return parser.parse_args()

@@ -130,6 +130,25 @@ def measure_throughput(arena: Arena, size: Size) -> list[Row]:
     ]
 
 
+def measure_journal(arena: Arena, size: Size) -> list[Row]:
+    """What a journal costs."""
+    cases = {
+        f"{kind}, 16 slots{', journal' * journal}": replace(
+            size.case(), kind=kind, journal=journal
+        )
+        for kind in ("async", "sync")
+        for journal in (False, True)
+    }
+    runs = interleave(arena, cases, size.rounds)
+    rows: list[Row] = []
+    for kind in ("async", "sync"):
+        both = runs[f"{kind}, 16 slots, journal"], runs[f"{kind}, 16 slots"]
+        what = f"with a journal, {kind} handler, 16 slots"
+        rows.append(compare_rates(f"tasks/s {what}", *both, 0.8))
+        rows.append(compare_costs("CPU per task, the same", *both, None))
+    return rows
+
+
 def _compare_waits(ours: Sequence[Run], floor: Sequence[Run]) -> Row:
     """Against what 64 slots can do, or against the floor if that is lower."""
     most = 64 / WAIT

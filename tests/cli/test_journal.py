@@ -13,12 +13,16 @@ from arbvantage_provider.testing import LocalHub, running
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def make_provider(path: Path) -> Provider:
+    """One that gives up soon when it is stopped."""
+    return Provider("tested", journal=path, log_level="CRITICAL", shutdown_timeout=0.2)
+
+
 @pytest.fixture
 def journal(folder: Path) -> Path:
     """One task is done, another one's result waits for a hub that is gone."""
     path = folder / "tasks.journal"
-    provider = Provider("tested", journal=path, log_level="CRITICAL")
-    provider.settings.__dict__["shutdown_timeout"] = 0.2
+    provider = make_provider(path)
 
     @provider.actions.register()
     def order(item: str) -> dict[str, str]:
@@ -60,8 +64,7 @@ def test_no_text_of_a_task_is_shown(journal: Path, arbvantage: Run) -> None:
 def test_names_from_a_hub_do_not_reach_the_terminal(
     folder: Path, arbvantage: Run
 ) -> None:
-    provider = Provider("tested", journal="tasks.journal", log_level="CRITICAL")
-    provider.settings.__dict__["shutdown_timeout"] = 0.2
+    provider = make_provider(folder / "tasks.journal")
     with LocalHub() as hub, running(provider, hub):
         hub.fail_submits("UNAVAILABLE", times=1_000)
         hub.submit("a" * 1_000, id="\x1b[2J\nred")

@@ -27,6 +27,8 @@ VALUES: dict[str, tuple[str, Any]] = {
     "connect_timeout": ("0.5", 0.5),
     "shutdown_timeout": ("0", 0.0),
     "poll_interval": ("3", 3.0),
+    "journal": ("tasks.journal", "tasks.journal"),
+    "journal_max_age": ("60", 60.0),
     "log_level": ("warning", "WARNING"),
     "log_file": ("provider.log", "provider.log"),
 }
@@ -59,6 +61,8 @@ def test_the_defaults_are_those_of_the_documents() -> None:
         "connect_timeout": 30.0,
         "shutdown_timeout": 10.0,
         "poll_interval": 1.0,
+        "journal": None,
+        "journal_max_age": 3600.0,
         "log_level": "INFO",
         "log_file": None,
     }

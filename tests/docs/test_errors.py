@@ -17,8 +17,11 @@ from arbvantage_provider import (
     RateLimitedError,
     exceptions,
 )
+from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
+from arbvantage_provider.worker.journal.store import ARRIVED, STARTED, Store
+from arbvantage_provider.worker.ledger import digest_task
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -138,8 +141,21 @@ def test_the_message_of_an_interruption_is_as_shown(messages: list[str]) -> None
         assert handle.result().message == messages[15]
 
 
+def test_the_message_of_a_task_that_the_process_died_in_is_as_shown(
+    messages: list[str], tmp_path: Path
+) -> None:
+    task = Task("died", "order", b"{}")
+    store = Store(str(tmp_path / "journal"), "shop")
+    store.write([(ARRIVED, (1, digest_task(task), *task, 0)), (STARTED, (0, 1))])
+    store.close()
+    shop = Provider("shop", log_level="CRITICAL", journal=tmp_path / "journal")
+    with LocalHub() as hub, running(shop, hub):
+        hub.wait_until(lambda: len(hub.submissions) == 1)
+    assert hub.submissions[0].message == messages[16]
+
+
 def test_the_table_has_no_other_lines(messages: list[str]) -> None:
-    assert len(messages) == 16
+    assert len(messages) == 17
 
 
 def test_the_tree_is_that_of_the_exceptions() -> None:

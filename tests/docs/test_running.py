@@ -14,6 +14,7 @@ from typing_extensions import override
 from arbvantage_provider import ActionError, Outcome, Provider, Retry, TaskInfo
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
+from arbvantage_provider.worker import submit
 
 ReadTable = Callable[[str, str], list[list[str]]]
 
@@ -75,8 +76,9 @@ def read_log(file: Path) -> set[tuple[str, str]]:
 
 
 def test_the_lines_about_tasks_are_those_that_are_logged(
-    shop: Shop, tmp_path: Path, read_table: ReadTable
+    shop: Shop, tmp_path: Path, read_table: ReadTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(submit, "FIRST_PARKED_WAIT", 0.01)
     for item in ("milk", "salt", "nan"):
         shop.process_task("order", {"item": item})
     shop.process_task("wait", {})
@@ -87,8 +89,10 @@ def test_the_lines_about_tasks_are_those_that_are_logged(
             hub.submit("pay").result()
             hub.submit("pay").result()
             hub.submit("order", {"item": "tea"}).result()
-            hub.fail_submits("UNAVAILABLE")
+            hub.fail_submits("UNAVAILABLE", recorded=True)
             hub.submit("pay").result()
+            hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="parked")
+            hub.submit("pay", id="parked").result()
             hub.fail_submits("INVALID_ARGUMENT")
             hub.submit("pay")
             hub.wait_until(lambda: shop.snapshot().tasks_refused == 1)

@@ -1,14 +1,16 @@
 """What a start does with the journal of a process that died."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from arbvantage_provider import Provider, TaskContext
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.hub.wire import Task, decode_task, encode_request
+from arbvantage_provider.protos import hub_pb2_grpc
 from arbvantage_provider.testing import LocalHub, running
 
 TEXT = b'{"status":"success","message":"","data":{"item":"stored"}}'
@@ -41,26 +43,30 @@ def make(path: Path, runs: list[Any]) -> Make:
     return make
 
 
-def make_task(hub: LocalHub, action: str = "order", item: str = "tea") -> Task:
-    """A task that was handed out before: the hub knows it, and it is not queued."""
-    handle = hub.submit(action, {"item": item}, {"key": "s3cret"})
-    task = Task(handle.id, action, f'{{"item":"{item}"}}'.encode(), b'{"key":"s3cret"}')
-    assert hub._queue.take(lease=None, twice=False) is not None
-    return task
-
-
 @pytest.fixture
-def hub() -> LocalHub:
-    return LocalHub()
+def hub() -> Iterator[LocalHub]:
+    with LocalHub() as hub:
+        yield hub
+
+
+def hand_out(hub: LocalHub, action: str = "order", item: str = "tea") -> Task:
+    """A task that the hub handed out to the process that died."""
+    hub.submit(action, {"item": item}, {"key": "s3cret"})
+    with grpc.insecure_channel(hub.url) as channel:
+        stub: Any = hub_pb2_grpc.HubStub(channel)
+        reply = stub.GetTask(encode_request("tested", "any"))
+    task = decode_task(reply)
+    assert isinstance(task, Task)
+    return task
 
 
 def test_a_result_that_waits_is_submitted_without_running_the_handler(
     hub: LocalHub, left: Any, make: Make, runs: list[Any]
 ) -> None:
-    task = make_task(hub)
+    task = hand_out(hub)
     left.task(task, arrived=NOW, runs=1).answered("success", TEXT).write()
 
-    with hub, running(make(), hub):
+    with running(make(), hub):
         hub.join()
 
     assert [result.data for result in hub.submissions] == [{"item": "stored"}]
@@ -71,13 +77,12 @@ def test_a_result_that_waits_is_submitted_without_running_the_handler(
 def test_a_result_that_the_hub_has_already_is_no_failure(
     hub: LocalHub, left: Any, make: Make, eventually: Any
 ) -> None:
-    task = make_task(hub)
+    task = hand_out(hub)
     left.task(task, arrived=NOW, runs=1).answered("success", TEXT).write()
     provider = make()
-    with hub:
-        hub.fail_submits("ALREADY_EXISTS")
-        with running(provider, hub):
-            eventually(lambda: provider.snapshot().tasks_answered == 1)
+    hub.fail_submits("ALREADY_EXISTS")
+    with running(provider, hub):
+        eventually(lambda: provider.snapshot().tasks_answered == 1)
 
     assert provider.snapshot().tasks_refused == 0
 
@@ -85,9 +90,9 @@ def test_a_result_that_the_hub_has_already_is_no_failure(
 def test_a_task_that_had_started_is_answered_as_interrupted(
     hub: LocalHub, left: Any, make: Make, runs: list[Any]
 ) -> None:
-    left.task(make_task(hub), arrived=NOW, runs=1).write()
+    left.task(hand_out(hub), arrived=NOW, runs=1).write()
 
-    with hub, running(make(), hub):
+    with running(make(), hub):
         hub.join()
 
     (result,) = hub.submissions
@@ -101,9 +106,9 @@ def test_a_task_that_had_started_is_answered_as_interrupted(
 def test_a_task_that_had_started_is_run_again_where_that_is_safe(
     hub: LocalHub, left: Any, make: Make, runs: list[Any]
 ) -> None:
-    left.task(make_task(hub, "order_once_more"), arrived=NOW, runs=1).write()
+    left.task(hand_out(hub, "order_once_more"), arrived=NOW, runs=1).write()
 
-    with hub, running(make(), hub):
+    with running(make(), hub):
         hub.join()
 
     assert [result.status for result in hub.submissions] == ["success"]
@@ -113,9 +118,9 @@ def test_a_task_that_had_started_is_run_again_where_that_is_safe(
 def test_a_task_that_killed_the_process_again_and_again_is_not_run_once_more(
     hub: LocalHub, left: Any, make: Make, runs: list[Any]
 ) -> None:
-    left.task(make_task(hub, "order_once_more"), arrived=NOW, runs=3).write()
+    left.task(hand_out(hub, "order_once_more"), arrived=NOW, runs=3).write()
 
-    with hub, running(make(), hub):
+    with running(make(), hub):
         hub.join()
 
     assert "was interrupted" in hub.submissions[0].message
@@ -126,9 +131,9 @@ def test_a_task_that_killed_the_process_again_and_again_is_not_run_once_more(
 def test_a_task_that_had_not_started_is_run(
     hub: LocalHub, left: Any, make: Make, runs: list[Any]
 ) -> None:
-    left.task(make_task(hub), arrived=NOW).write()
+    left.task(hand_out(hub), arrived=NOW).write()
 
-    with hub, running(make(), hub):
+    with running(make(), hub):
         hub.join()
 
     assert [result.data for result in hub.submissions] == [{"item": "tea"}]
@@ -146,10 +151,10 @@ def test_a_task_that_is_too_old_is_not_run(
     action: str,
     runs_before: int,
 ) -> None:
-    task = make_task(hub, action)
+    task = hand_out(hub, action)
     left.task(task, arrived=NOW - 2 * HOURS, runs=runs_before).write()
 
-    with hub, running(make(journal_max_age=HOURS), hub):
+    with running(make(journal_max_age=HOURS), hub):
         hub.join()
 
     words = "was interrupted" if runs_before else "was not run: it waited"
@@ -160,10 +165,10 @@ def test_a_task_that_is_too_old_is_not_run(
 def test_an_action_that_is_gone_answers_for_its_tasks_all_the_same(
     hub: LocalHub, left: Any, make: Make
 ) -> None:
-    left.task(make_task(hub, "gone"), arrived=NOW)
-    left.task(make_task(hub, "gone", "milk"), arrived=NOW, runs=1).write()
+    left.task(hand_out(hub, "gone"), arrived=NOW)
+    left.task(hand_out(hub, "gone", "milk"), arrived=NOW, runs=1).write()
 
-    with hub, running(make(), hub):
+    with running(make(), hub):
         hub.join()
 
     messages = sorted(result.message for result in hub.submissions)
@@ -174,12 +179,12 @@ def test_an_action_that_is_gone_answers_for_its_tasks_all_the_same(
 def test_a_task_that_is_done_is_not_run_after_a_restart(
     hub: LocalHub, left: Any, make: Make, runs: list[Any]
 ) -> None:
-    task = make_task(hub)
+    handle = hub.submit("order", {"item": "tea"})
+    task = Task(handle.id, "order", b'{"item":"tea"}')
     left.task(task, arrived=NOW, runs=1).answered("success", TEXT).taken(NOW).write()
     provider = make()
 
-    with hub, running(provider, hub):
-        hub._queue.repeat(hub._queue.entries[task.id], task)
+    with running(provider, hub):
         hub.join()
 
     assert hub.submissions[0].data == {"item": "stored"}
@@ -190,12 +195,12 @@ def test_a_task_that_is_done_is_not_run_after_a_restart(
 def test_what_is_done_for_longer_than_a_day_is_forgotten(
     hub: LocalHub, left: Any, make: Make, look: Look
 ) -> None:
-    old, new = make_task(hub), make_task(hub, item="milk")
+    old, new = hand_out(hub), hand_out(hub, item="milk")
     day_ago = NOW - 25 * HOURS
     left.task(old, arrived=day_ago, runs=1).answered("success", TEXT).taken(day_ago)
     left.task(new, arrived=NOW, runs=1).answered("success", TEXT).taken(NOW).write()
 
-    with hub, running(make(), hub):
+    with running(make(), hub):
         hub.wait_until(lambda: hub.polls >= 1)
 
     assert look("SELECT id FROM task") == [(new.id,)]
@@ -204,9 +209,9 @@ def test_what_is_done_for_longer_than_a_day_is_forgotten(
 def test_a_start_says_what_it_found(
     hub: LocalHub, left: Any, make: Make, tmp_path: Path
 ) -> None:
-    left.task(make_task(hub), arrived=NOW).write()
+    left.task(hand_out(hub), arrived=NOW).write()
 
-    with hub, running(make(log_file=str(tmp_path / "log")), hub):
+    with running(make(log_file=str(tmp_path / "log")), hub):
         hub.join()
 
     assert '"event": "tasks found in the journal"' in (tmp_path / "log").read_text()

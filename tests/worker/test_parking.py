@@ -21,6 +21,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(submit, name, getattr(submit, name) / 100)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is parked is tried once more when the provider stops, and not before."""
+    for name in ("FIRST_PARKED_WAIT", "LONGEST_PARKED_WAIT"):
+        monkeypatch.setattr(submit, name, 10**6)
+
+
 @pytest.mark.parametrize("slots", [1, 2])
 def test_a_result_that_is_never_taken_does_not_stop_the_others(
     hub: LocalHub, make_provider: Make, eventually: Any, slots: int
@@ -51,11 +58,10 @@ def test_a_parked_result_is_sent_until_it_is_taken(
     assert provider.snapshot().tasks_answered == 1
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_parked_result_has_a_last_try_when_the_provider_stops(
-    hub: LocalHub, make_provider: Make, monkeypatch: pytest.MonkeyPatch
+    hub: LocalHub, make_provider: Make
 ) -> None:
-    monkeypatch.setattr(submit, "FIRST_PARKED_WAIT", 10**6)
-    monkeypatch.setattr(submit, "LONGEST_PARKED_WAIT", 10**6)
     hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="slow")
     provider = make_provider(max_concurrency=1)
     with running(provider, hub):
@@ -65,6 +71,7 @@ def test_a_parked_result_has_a_last_try_when_the_provider_stops(
     assert len(handle.results) == 1
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_parked_result_stays_in_the_journal(
     hub: LocalHub, make_provider: Make, runs: list[Any], tmp_path: Path
 ) -> None:
@@ -72,12 +79,11 @@ def test_a_parked_result_stays_in_the_journal(
     provider = make_provider(
         max_concurrency=1, journal=tmp_path / "tasks.journal", log_file=str(log)
     )
-    hub.fail_submits("INTERNAL", times=10_000, id="poisonous")
+    hub.fail_submits("INTERNAL", times=submit.PATIENCE + 1, id="poisonous")
     with running(provider, hub):
         handle = hub.submit("echo", {"text": "once"}, id="poisonous")
         hub.submit("echo", {"text": "other"}).result(30)
     assert '"event": "tasks kept in the journal"' in log.read_text()
-    hub._desk._submit_faults.clear()
 
     with running(provider, hub):
         assert handle.result(30).data == {"text": "once"}
