@@ -182,10 +182,10 @@ class Ledger:
 
     async def begin(self, entry: Entry) -> None:
         """Note that the handler is about to be called."""
-        entry.runs += 1
         if self._journal is not None:
             self._journal.note_start(entry.number, self._now())
             await self._journal.flush()
+        entry.runs += 1
 
     async def answer(self, entry: Entry, result: Result) -> None:
         """Note a task's answer, before the hub is given it."""

@@ -225,6 +225,8 @@ class Worker:
         end = self._clock.monotonic() + self._shutdown_timeout
         self._figures.state = "stopping"
         self._logger.info("stopping", tasks=len(self._unanswered))
+        # What the last process left can wait in the journal for the next one.
+        self._handed = deque(w for w in self._handed if isinstance(w, Task))
         self._pace.close()
         if self._polling:
             await self._clock.wait(self._polls_done, POLL_GRACE)

@@ -92,14 +92,14 @@ def test_a_parked_result_stays_in_the_journal(
 
 
 def test_while_no_result_is_taken_polling_slows_and_stops(
-    hub: LocalHub, make_provider: Make
+    hub: LocalHub, make_provider: Make, eventually: Any
 ) -> None:
-    hub.fail_submits("UNAVAILABLE", times=100_000)
-    handles = [hub.submit("echo", {"text": str(n)}) for n in range(100)]
+    hub.fail_submits("UNAVAILABLE", times=5_000)
+    handles = [hub.submit("echo", {"text": str(n)}) for n in range(10)]
     provider = make_provider(max_concurrency=4, shutdown_timeout=0.2)
     with pytest.raises(HubError, match="left unanswered"), running(provider, hub):
         # One is parked to find out whether the hub would take others.
-        hub.wait_until(lambda: sum(h.handed_out for h in handles) == 5)
+        eventually(lambda: sum(h.handed_out for h in handles) == 5)
         with pytest.raises(TimeoutError):
             hub.wait_until(lambda: sum(h.handed_out for h in handles) > 5, timeout=0.5)
 
@@ -107,7 +107,7 @@ def test_while_no_result_is_taken_polling_slows_and_stops(
 
 
 def test_parked_results_are_bounded(
-    hub: LocalHub, make_provider: Make, monkeypatch: pytest.MonkeyPatch
+    hub: LocalHub, make_provider: Make, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submit, "MOST_PARKED", 3)
     for number in range(10):
@@ -118,7 +118,7 @@ def test_parked_results_are_bounded(
             hub.submit("echo", id=f"good-{number}")
             hub.submit("echo", id=f"poisonous-{number}")
         # Three are parked, two keep their slots: nothing more is pulled.
-        hub.wait_until(lambda: provider.snapshot().results_waiting == 5, timeout=20)
+        eventually(lambda: provider.snapshot().results_waiting == 5)
         assert provider.snapshot().results_parked == 3
 
 

@@ -52,6 +52,8 @@ TAKEN: Final = (
     "UPDATE task SET taken = ?, payload = NULL, account = NULL WHERE number = ?"
 )
 FORGOTTEN: Final = "DELETE FROM task WHERE number = ?"
+READ_TASK: Final = "SELECT id, action, payload, account FROM task WHERE number = ?"
+READ_ANSWER: Final = "SELECT status, result FROM task WHERE number = ?"
 _COLUMNS: Final = (
     "SELECT number, digest, id, action, arrived, started, runs, status,"
     " length(result), taken FROM task ORDER BY number"
@@ -194,15 +196,30 @@ class Store:
         return list(_rows(self._open_file))
 
     def read_task(self, number: int) -> Task:
-        """The task of a row that the hub has not taken."""
-        query = "SELECT id, action, payload, account FROM task WHERE number = ?"
-        return Task(*self._open_file.execute(query, (number,)).fetchone())
+        """The task of a row that the hub has not taken.
+
+        Raises:
+            JournalError: if it cannot be read.
+        """
+        return Task(*self._read_row(READ_TASK, number))
 
     def read_answer(self, number: int) -> tuple[str, bytes]:
-        """The status and the text of a row that has an answer."""
-        query = "SELECT status, result FROM task WHERE number = ?"
-        status, text = self._open_file.execute(query, (number,)).fetchone()
+        """The status and the text of a row that has an answer.
+
+        Raises:
+            JournalError: if they cannot be read.
+        """
+        status, text = self._read_row(READ_ANSWER, number)
         return status, text
+
+    def _read_row(self, query: str, number: int) -> tuple[Any, ...]:
+        try:
+            row = self._open_file.execute(query, (number,)).fetchone()
+        except sqlite3.Error as error:
+            raise JournalError(self.path, _explain(error)) from error
+        if row is None:
+            raise JournalError(self.path, f"has lost its row {number}")
+        return tuple(row)
 
     def clear_log(self) -> bool:
         """Bring all changes into the file and empty SQLite's log, on any thread.
