@@ -76,6 +76,7 @@ order({"item": 1}, account, None)  # type: ignore[typeddict-item]
 """
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("plugin", ["", "pydantic.mypy"])
 def test_the_code_passes_mypy_strict(
     written: list[str], pytestconfig: pytest.Config, folder: Path, plugin: str

@@ -135,6 +135,7 @@ def run(seed: str) -> bytes:
     return done.stdout
 
 
+@pytest.mark.once
 def test_the_bytes_are_the_same_in_each_run() -> None:
     text = run("1")
     assert len(text) > 10_000
