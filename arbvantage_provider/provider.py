@@ -452,7 +452,7 @@ class Provider:
             hub=client,
             dispatcher=self._dispatcher.inject(injected),
             executors=executors,
-            ledger=self._make_ledger(),
+            ledger=self._make_ledger(client.url),
             limits=limits,
             places=places,
             pace=pace,
@@ -464,19 +464,21 @@ class Provider:
             shutdown_timeout=settings.shutdown_timeout,
         )
 
-    def _make_ledger(self) -> Ledger:
+    def _make_ledger(self, hub: str) -> Ledger:
         path = self.settings.journal
+        open_journal = path and partial(self._open_journal, path, hub)
         return Ledger(
             clock=self._clock,
-            open_journal=None if path is None else partial(self._open_journal, path),
+            open_journal=open_journal or None,
             max_age=self.settings.journal_max_age,
         )
 
-    def _open_journal(self, path: str) -> "Journal":
+    def _open_journal(self, path: str, hub: str) -> "Journal":
         # On use, as SQLite is of no use to others.
         from arbvantage_provider.worker.journal import Journal, Store  # noqa: PLC0415
 
-        store = Store(path, self.name)
+        address = hub.rpartition("://")[2]
+        store = Store(path, provider=self.name, hub=address)
         return Journal(store, clock=self._clock, logger=self.logger)
 
 

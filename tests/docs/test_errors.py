@@ -145,12 +145,13 @@ def test_the_message_of_a_task_that_the_process_died_in_is_as_shown(
     messages: list[str], tmp_path: Path
 ) -> None:
     task = Task("died", "order", b"{}")
-    store = Store(str(tmp_path / "journal"), "shop")
-    store.write([(ARRIVED, (1, digest_task(task), *task, 0)), (STARTED, (0, 1))])
-    store.close()
     shop = Provider("shop", log_level="CRITICAL", journal=tmp_path / "journal")
-    with LocalHub() as hub, running(shop, hub):
-        hub.wait_until(lambda: len(hub.submissions) == 1)
+    with LocalHub() as hub:
+        store = Store(str(tmp_path / "journal"), provider="shop", hub=hub.url)
+        store.write([(ARRIVED, (1, digest_task(task), *task, 0)), (STARTED, (0, 1))])
+        store.close()
+        with running(shop, hub):
+            hub.wait_until(lambda: len(hub.submissions) == 1)
     assert hub.submissions[0].message == messages[16]
 
 

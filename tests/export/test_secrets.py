@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import pytest
 from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr
 
 from arbvantage_provider import Provider

@@ -1,7 +1,7 @@
 """A journal file for each test, and what a process that died left in it."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.testing import LocalHub
 from arbvantage_provider.worker.journal.store import (
     ANSWERED,
     ARRIVED,
@@ -25,8 +26,9 @@ NAME = "tested"
 class Left:
     """Writes into a journal what a provider wrote before it died."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hub: str) -> None:
         self.path = path
+        self.hub = hub
         self._changes: list[Change] = []
         self._number = 0
 
@@ -49,7 +51,7 @@ class Left:
         return self
 
     def write(self) -> None:
-        store = Store(str(self.path), NAME)
+        store = Store(str(self.path), provider=NAME, hub=self.hub)
         store.write(self._changes)
         store.close()
 
@@ -60,8 +62,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def left(path: Path) -> Left:
-    return Left(path)
+def hub() -> Iterator[LocalHub]:
+    with LocalHub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def left(path: Path, hub: LocalHub) -> Left:
+    return Left(path, hub.url)
 
 
 @pytest.fixture

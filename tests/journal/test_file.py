@@ -105,13 +105,13 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(path: Path) 
 
 
 def test_a_journal_of_another_provider_is_refused(path: Path) -> None:
-    Store(str(path), "other").close()
+    Store(str(path), provider="other", hub="hub:1").close()
 
     assert start(path).problem == "belongs to the provider 'other'"
 
 
 def test_a_journal_of_a_later_version_is_refused(path: Path) -> None:
-    Store(str(path), "tested").close()
+    Store(str(path), provider="tested", hub="hub:1").close()
     with closing(sqlite3.connect(path)) as file:
         file.execute("PRAGMA user_version = 2")
 

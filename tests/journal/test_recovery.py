@@ -1,14 +1,14 @@
 """What a start does with the journal of a process that died."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from arbvantage_provider import Provider, TaskContext
+from arbvantage_provider import JournalError, Provider, TaskContext
 from arbvantage_provider.hub.wire import Task, decode_task, encode_request
 from arbvantage_provider.protos import hub_pb2_grpc
 from arbvantage_provider.testing import LocalHub, running
@@ -41,12 +41,6 @@ def make(path: Path, runs: list[Any]) -> Make:
         return provider
 
     return make
-
-
-@pytest.fixture
-def hub() -> Iterator[LocalHub]:
-    with LocalHub() as hub:
-        yield hub
 
 
 def hand_out(hub: LocalHub, action: str = "order", item: str = "tea") -> Task:
@@ -215,3 +209,31 @@ def test_a_start_says_what_it_found(
         hub.join()
 
     assert '"event": "tasks found in the journal"' in (tmp_path / "log").read_text()
+
+
+def test_unfinished_tasks_of_another_hub_are_not_given_to_this_one(
+    hub: LocalHub, left: Any, make: Make
+) -> None:
+    left.task(hand_out(hub), arrived=NOW, runs=1).answered("success", TEXT).write()
+    other = LocalHub()
+    with other, pytest.raises(JournalError) as caught:
+        make().start(hub_url=other.url, auth_token="any")
+
+    assert caught.value.problem == (
+        f"holds unfinished tasks (1) of the hub at {hub.url}; start with that hub_url, "
+        f"not {other.url}, or move the file away"
+    )
+    assert other.submissions == ()
+
+
+def test_what_another_hub_has_is_forgotten(
+    hub: LocalHub, left: Any, make: Make, runs: list[Any], look: Look
+) -> None:
+    task = Task("task-1", "order", b'{"item":"tea"}')
+    left.task(task, arrived=NOW, runs=1).answered("success", TEXT).taken(NOW).write()
+
+    with LocalHub() as other, running(make(), other):
+        assert other.submit("order", {"item": "tea"}).result().data == {"item": "tea"}
+
+    assert runs == [("tea", 1)]
+    assert look("SELECT hub FROM owner") == [(other.url,)]

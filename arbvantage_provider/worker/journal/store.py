@@ -25,7 +25,7 @@ VERSION: Final = 1
 _PRIVATE: Final = 0o600
 
 _CREATE: Final = """
-CREATE TABLE provider (name TEXT NOT NULL);
+CREATE TABLE owner (provider TEXT NOT NULL, hub TEXT NOT NULL);
 CREATE TABLE task (
     number INTEGER PRIMARY KEY,
     digest BLOB NOT NULL,
@@ -98,22 +98,23 @@ class Store:
     Args:
         path: of the file; it is made if there is none, for its owner alone.
         provider: the name of the provider whose tasks are in it.
+        hub: where they come from, as ``host:port``.
 
     Raises:
         JournalError: if the file cannot be used, or another process has it.
     """
 
-    def __init__(self, path: str, provider: str) -> None:
+    def __init__(self, path: str, *, provider: str, hub: str) -> None:
         self.path: Path = Path(path)
         self._lock: sqlite3.Connection | None = None
         self._file: sqlite3.Connection | None = None
         try:
-            self._open(provider)
+            self._open(provider, hub)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, provider: str) -> None:
+    def _open(self, provider: str, hub: str) -> None:
         try:
             _make(self.path)
             # Whoever opened it in a thread hands it over.
@@ -123,8 +124,9 @@ class Store:
             self._lock = _lock(self.path)
             self._set_up(self._file)
             if _is_empty(self._file):
-                self._create(self._file, provider)
+                self._create(self._file, provider, hub)
             self._check(self._file, provider)
+            self._take_over(self._file, hub)
             self._inode = self.path.stat().st_ino
         except sqlite3.Error as error:
             raise JournalError(self.path, _explain(error)) from error
@@ -143,26 +145,40 @@ class Store:
             " PRAGMA secure_delete = ON;"
         )
 
-    def _create(self, file: sqlite3.Connection, provider: str) -> None:
+    def _create(self, file: sqlite3.Connection, provider: str, hub: str) -> None:
         file.executescript(
             f"BEGIN IMMEDIATE; {_CREATE} PRAGMA application_id = {APPLICATION_ID};"
             f" PRAGMA user_version = {VERSION};"
         )
-        file.execute("INSERT INTO provider VALUES (?)", (provider,))
+        file.execute("INSERT INTO owner VALUES (?, ?)", (provider, hub))
         file.execute("COMMIT")
 
     def _check(self, file: sqlite3.Connection, provider: str) -> None:
         damage = str(_read(file, "PRAGMA quick_check(1)"))
         if damage != "ok":
             raise JournalError(self.path, f"is damaged; move it away: {damage}")
-        owner = _read(file, "SELECT name FROM provider")
+        owner = _read(file, "SELECT provider FROM owner")
         if owner != provider:
             raise JournalError(self.path, f"belongs to the provider {owner!r}")
-        # Shows that it can be written, before any task is taken.
-        file.executescript(
-            "BEGIN IMMEDIATE; UPDATE provider SET name = name; COMMIT;"
-            " PRAGMA incremental_vacuum;"
-        )
+
+    def _take_over(self, file: sqlite3.Connection, hub: str) -> None:
+        """Write that it is in use, which shows that it can be written.
+
+        Another hub knows nothing of the tasks of the last one, and would refuse their
+        results for good.
+        """
+        last = _read(file, "SELECT hub FROM owner")
+        waiting = _read(file, "SELECT count(*) FROM task WHERE taken IS NULL")
+        if last != hub and waiting:
+            problem = f"holds unfinished tasks ({waiting}) of the hub at {last}"
+            remedy = f"start with that hub_url, not {hub}, or move the file away"
+            raise JournalError(self.path, f"{problem}; {remedy}")
+        file.execute("BEGIN IMMEDIATE")
+        if last != hub:
+            file.execute("DELETE FROM task")
+        file.execute("UPDATE owner SET hub = ?", (hub,))
+        file.execute("COMMIT")
+        file.executescript("PRAGMA incremental_vacuum")
 
     @property
     def _open_file(self) -> sqlite3.Connection:
