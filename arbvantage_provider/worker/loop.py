@@ -229,6 +229,7 @@ class Worker:
         self._handed = deque(w for w in self._handed if isinstance(w, Task))
         self._pace.close()
         if self._polling:
+            self._polls_done.clear()
             await self._clock.wait(self._polls_done, POLL_GRACE)
         _cancel(self._polling)
         reserve = min(SUBMIT_RESERVE, self._shutdown_timeout / 5)

@@ -567,3 +567,18 @@ def test_a_sync_handler_is_not_tried_again_when_its_provider_has_stopped(
         assert handle.result(20).message.startswith("'flaky' was interrupted")
         threading.Event().wait(2.5)
     assert attempts == [1]
+
+
+def test_a_task_that_is_on_its_way_when_the_provider_stops_is_answered(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    provider = make_provider(max_concurrency=1)
+    with running(provider, hub):
+        hub.submit("echo").result()
+        hub.latency = 0.2
+        polls = hub.polls
+        hub.wait_until(lambda: hub.polls > polls)
+        handle = hub.submit("echo", {"text": "late"})
+        provider.stop()
+
+    assert handle.result().data == {"text": "late"}
