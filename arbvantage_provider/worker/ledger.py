@@ -183,7 +183,7 @@ class Ledger:
     async def begin(self, entry: Entry) -> None:
         """Note that the handler is about to be called."""
         if self._journal is not None:
-            self._journal.note_start(entry.number, self._now())
+            self._journal.note_start(entry.number, now=self._now())
             await self._journal.flush()
         entry.runs += 1
 
@@ -216,7 +216,7 @@ class Ledger:
         if self._journal is None:
             answer = (result.status, result.text)
         else:
-            self._journal.note_taken(entry.number, now)
+            self._journal.note_taken(entry.number, now=now)
         self._keep(entry.digest, Kept(entry.number, len(result.text), now, answer))
 
     def _keep(self, digest: bytes, kept: Kept) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import builtins
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from arbvantage_provider import (
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.journal.store import ARRIVED, STARTED, Store
+from arbvantage_provider.worker.journal import store
+from arbvantage_provider.worker.journal.store import Store
 from arbvantage_provider.worker.ledger import digest_task
 
 ROOT = Path(__file__).parents[2]
@@ -147,9 +149,10 @@ def test_the_message_of_a_task_that_the_process_died_in_is_as_shown(
     task = Task("died", "order", b"{}")
     shop = Provider("shop", log_level="CRITICAL", journal=tmp_path / "journal")
     with LocalHub() as hub:
-        store = Store(str(tmp_path / "journal"), provider="shop", hub=hub.url)
-        store.write([(ARRIVED, (1, digest_task(task), *task, 0)), (STARTED, (0, 1))])
-        store.close()
+        file = Store(str(tmp_path / "journal"), provider="shop", hub=hub.url)
+        came = store.arrive(1, digest_task(task), task, now=time.time())
+        file.write([*came, *store.start(1, now=time.time())])
+        file.close()
         with running(shop, hub):
             hub.wait_until(lambda: len(hub.submissions) == 1)
     assert hub.submissions[0].message == messages[16]

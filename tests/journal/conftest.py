@@ -10,14 +10,8 @@ import pytest
 
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.testing import LocalHub
-from arbvantage_provider.worker.journal.store import (
-    ANSWERED,
-    ARRIVED,
-    STARTED,
-    TAKEN,
-    Change,
-    Store,
-)
+from arbvantage_provider.worker.journal import store
+from arbvantage_provider.worker.journal.store import Change, Store
 from arbvantage_provider.worker.ledger import digest_task
 
 NAME = "tested"
@@ -35,25 +29,26 @@ class Left:
     def task(self, task: Task, *, arrived: float, runs: int = 0) -> "Left":
         """A task that came, and whose handler was called so many times."""
         self._number += 1
-        values = (self._number, digest_task(task), *task, arrived)
-        self._changes += [(ARRIVED, values)]
-        self._changes += [(STARTED, (arrived, self._number))] * runs
+        digest = digest_task(task)
+        self._changes += store.arrive(self._number, digest, task, now=arrived)
+        for _ in range(runs):
+            self._changes += store.start(self._number, now=arrived)
         return self
 
     def answered(self, status: str, text: bytes) -> "Left":
         """The last of them has an answer."""
-        self._changes += [(ANSWERED, (status, text, self._number))]
+        self._changes += store.answer(self._number, status, text)
         return self
 
     def taken(self, moment: float) -> "Left":
         """The hub has it."""
-        self._changes += [(TAKEN, (moment, self._number))]
+        self._changes += store.cross_out(self._number, now=moment)
         return self
 
     def write(self) -> None:
-        store = Store(str(self.path), provider=NAME, hub=self.hub)
-        store.write(self._changes)
-        store.close()
+        file = Store(str(self.path), provider=NAME, hub=self.hub)
+        file.write(self._changes)
+        file.close()
 
 
 @pytest.fixture

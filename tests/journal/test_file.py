@@ -51,6 +51,22 @@ def test_texts_of_a_task_are_in_the_file_until_the_hub_has_the_result(
         eventually(lambda: b"canary" not in read_all(path))
 
 
+def test_texts_are_gone_after_many_tasks_and_starts(
+    path: Path, eventually: Any
+) -> None:
+    provider = make_provider(path)
+    with LocalHub() as hub:
+        for number in range(900):
+            words = "x" * (number % 7 * 100)
+            hub.submit("order", {"item": f"canary {words} {number}"}, ACCOUNT)
+        for answered in (200, 400, 600):
+            with running(provider, hub):
+                hub.wait_until(lambda n=answered: len(hub.submissions) >= n, timeout=30)
+        with running(provider, hub):
+            hub.join(60)
+            eventually(lambda: b"canary" not in read_all(path))
+
+
 def test_the_token_is_never_in_the_file(path: Path) -> None:
     with LocalHub(token=TOKEN) as hub, running(make_provider(path), hub):
         for action in ("order", "fail", "no such"):
@@ -172,8 +188,8 @@ def test_many_tasks_share_one_commit(path: Path) -> None:
     commits: list[int] = []
     write = Store.write
 
-    def count(store: Store, changes: Any) -> None:
-        write(store, changes)
+    def count(file: Store, changes: Any) -> None:
+        write(file, changes)
         commits.append(len(changes))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -184,7 +200,7 @@ def test_many_tasks_share_one_commit(path: Path) -> None:
             with running(provider, hub):
                 hub.join(30)
 
-    assert sum(commits) == 4 * 500
+    assert sum(commits) == 6 * 500
     assert len(commits) < 1_000
 
 

@@ -12,16 +12,8 @@ from typing import Any, Final
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.hub.wire import Result, Task
-from arbvantage_provider.worker.journal.store import (
-    ANSWERED,
-    ARRIVED,
-    FORGOTTEN,
-    STARTED,
-    TAKEN,
-    BusyError,
-    Change,
-    Store,
-)
+from arbvantage_provider.worker.journal import store
+from arbvantage_provider.worker.journal.store import BusyError, Change, Store
 from arbvantage_provider.worker.waits import Waits
 
 GATHER: Final = 0.001
@@ -37,7 +29,7 @@ class Journal:
     """One provider's journal, on the running loop.
 
     Args:
-        store: the file.
+        file: where it is.
         clock: tells when the next commit is due.
         logger: told when it cannot be written, and when it can again.
 
@@ -46,8 +38,8 @@ class Journal:
         committed: how many changes are in the file.
     """
 
-    def __init__(self, store: Store, *, clock: Clock, logger: Any) -> None:
-        self.store = store
+    def __init__(self, file: Store, *, clock: Clock, logger: Any) -> None:
+        self.store: Store = file
         self.failing = False
         self.committed: int = 0
         self._clock = clock
@@ -70,29 +62,29 @@ class Journal:
         Returns:
             The place of this change: it is in the file once ``committed`` is as high.
         """
-        return self._write(ARRIVED, number, digest, *task, now)
+        return self._write(store.arrive(number, digest, task, now=now))
 
-    def note_start(self, number: int, now: float) -> None:
+    def note_start(self, number: int, *, now: float) -> None:
         """The handler of a task is about to be called."""
-        self._write(STARTED, now, number)
+        self._write(store.start(number, now=now))
 
     def note_answer(self, number: int, result: Result) -> None:
         """A task has an answer."""
-        self._write(ANSWERED, result.status, result.text, number)
+        self._write(store.answer(number, result.status, result.text))
 
-    def note_taken(self, number: int, now: float) -> None:
+    def note_taken(self, number: int, *, now: float) -> None:
         """The hub took the answer; overwrite what the task was given."""
         self._overwrites = True
-        self._write(TAKEN, now, number)
+        self._write(store.cross_out(number, now=now))
 
     def forget(self, number: int) -> None:
         """Nothing more is kept of a task."""
         self._overwrites = True
-        self._write(FORGOTTEN, number)
+        self._write(store.forget(number))
 
-    def _write(self, statement: str, *values: Any) -> int:
-        """Have a change in the next commit."""
-        self._changes.append((statement, values))
+    def _write(self, changes: list[Change]) -> int:
+        """Have changes in the next commit."""
+        self._changes += changes
         if self._next is None:
             due = self._last_commit + GATHER - self._loop.time()
             self._next = (

@@ -4,6 +4,10 @@ A row is written when its task arrives, when its handler starts, when it has an
 answer, and when the hub has taken that. Then the payload and the account are
 overwritten, and the row stays for the retention or goes.
 
+SQLite overwrites what is deleted, but a row that grows moves to another page, and
+leaves a copy behind. So the payload and the account have a table of their own, whose
+rows come and go, and never change.
+
 Source: https://sqlite.org/wal.html for what a commit survives: the death of the
 process at any instant. After a power cut the last moments may be missing.
 """
@@ -31,8 +35,6 @@ CREATE TABLE task (
     digest BLOB NOT NULL,
     id TEXT NOT NULL,
     action TEXT NOT NULL,
-    payload BLOB,
-    account BLOB,
     arrived REAL NOT NULL,
     started REAL,
     runs INTEGER NOT NULL DEFAULT 0,
@@ -40,20 +42,23 @@ CREATE TABLE task (
     result BLOB,
     taken REAL
 );
+CREATE TABLE content (number INTEGER PRIMARY KEY, payload BLOB, account BLOB);
 """
 
-ARRIVED: Final = (
-    "INSERT INTO task (number, digest, id, action, payload, account, arrived)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ARRIVED: Final = (
+    "INSERT INTO task (number, digest, id, action, arrived) VALUES (?, ?, ?, ?, ?)"
 )
-STARTED: Final = "UPDATE task SET started = ?, runs = runs + 1 WHERE number = ?"
-ANSWERED: Final = "UPDATE task SET status = ?, result = ? WHERE number = ?"
-TAKEN: Final = (
-    "UPDATE task SET taken = ?, payload = NULL, account = NULL WHERE number = ?"
+_CONTENT: Final = "INSERT INTO content VALUES (?, ?, ?)"
+_STARTED: Final = "UPDATE task SET started = ?, runs = runs + 1 WHERE number = ?"
+_ANSWERED: Final = "UPDATE task SET status = ?, result = ? WHERE number = ?"
+_TAKEN: Final = "UPDATE task SET taken = ? WHERE number = ?"
+_OVERWRITTEN: Final = "DELETE FROM content WHERE number = ?"
+_FORGOTTEN: Final = "DELETE FROM task WHERE number = ?"
+_READ_TASK: Final = (
+    "SELECT id, action, payload, account FROM task JOIN content USING (number)"
+    " WHERE number = ?"
 )
-FORGOTTEN: Final = "DELETE FROM task WHERE number = ?"
-READ_TASK: Final = "SELECT id, action, payload, account FROM task WHERE number = ?"
-READ_ANSWER: Final = "SELECT status, result FROM task WHERE number = ?"
+_READ_ANSWER: Final = "SELECT status, result FROM task WHERE number = ?"
 _COLUMNS: Final = (
     "SELECT number, digest, id, action, arrived, started, runs, status,"
     " length(result), taken FROM task ORDER BY number"
@@ -61,6 +66,34 @@ _COLUMNS: Final = (
 
 Change: TypeAlias = tuple[str, tuple[Any, ...]]
 """One of the statements above, and what it is given."""
+
+
+def arrive(number: int, digest: bytes, task: Task, *, now: float) -> list[Change]:
+    """A task came."""
+    return [
+        (_ARRIVED, (number, digest, task.id, task.action, now)),
+        (_CONTENT, (number, task.payload, task.account)),
+    ]
+
+
+def start(number: int, *, now: float) -> list[Change]:
+    """The handler of a task is about to be called."""
+    return [(_STARTED, (now, number))]
+
+
+def answer(number: int, status: str, text: bytes) -> list[Change]:
+    """A task has an answer."""
+    return [(_ANSWERED, (status, text, number))]
+
+
+def cross_out(number: int, *, now: float) -> list[Change]:
+    """The hub took the answer, or refused it for good."""
+    return [(_TAKEN, (now, number)), (_OVERWRITTEN, (number,))]
+
+
+def forget(number: int) -> list[Change]:
+    """Nothing more is kept of a task."""
+    return [(_FORGOTTEN, (number,)), (_OVERWRITTEN, (number,))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +250,7 @@ class Store:
         Raises:
             JournalError: if it cannot be read.
         """
-        return Task(*self._read_row(READ_TASK, number))
+        return Task(*self._read_row(_READ_TASK, number))
 
     def read_answer(self, number: int) -> tuple[str, bytes]:
         """The status and the text of a row that has an answer.
@@ -225,7 +258,7 @@ class Store:
         Raises:
             JournalError: if they cannot be read.
         """
-        status, text = self._read_row(READ_ANSWER, number)
+        status, text = self._read_row(_READ_ANSWER, number)
         return status, text
 
     def _read_row(self, query: str, number: int) -> tuple[Any, ...]:
