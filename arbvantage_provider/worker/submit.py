@@ -170,9 +170,13 @@ class Submitter:
         result = sending.result
         logger = self._logger_of(sending.entry.task)
         logger.error("result too large", bytes=len(result.text), reason=reply.reason)
-        sending.result = shrink(result, reply.reason)
         sending.is_shrunk = True
-        await self._ledger.answer(sending.entry, sending.result)
+        if sending.entry.is_repeated:
+            # Its text was sent before, and has to stay as it was.
+            sending.result = result._replace(task=cut_echo(result.task))
+        else:
+            sending.result = shrink(result, reply.reason)
+            await self._ledger.answer(sending.entry, sending.result)
 
     # --- parking -------------------------------------------------------------
 
@@ -228,20 +232,24 @@ class Submitter:
 
 
 def shrink(result: Result, reason: str) -> Result:
-    """A short error in place of a result that is too large to send.
-
-    The payload that is echoed counts too, so it is cut and marked. The account is
-    left out whole: half of a credential is of no use to anyone.
-    """
+    """A short error in place of a result that is too large to send."""
     task = result.task
-    payload = task.payload
-    if len(payload) > ECHO_LIMIT:
-        payload = payload[:ECHO_LIMIT] + CUT
-    account = CUT if len(task.account) > ECHO_LIMIT else task.account
     message = (
         f"the result of {task.action!r} is too large to send: {len(result.text)} "
         f"bytes, and the payload echoes {len(task.payload)} ({reason})"
     )
     response = {"status": "error", "message": message, "data": None}
-    echo = task._replace(payload=payload, account=account)
-    return Result(task=echo, status="error", text=to_json(response))
+    return Result(task=cut_echo(task), status="error", text=to_json(response))
+
+
+def cut_echo(task: Task) -> Task:
+    """The task with less to echo, as that counts too; what is cut is marked.
+
+    The account is left out whole: half of a credential is of no use to anyone.
+    """
+    payload, account = task.payload, task.account
+    if len(payload) > ECHO_LIMIT:
+        payload = payload[:ECHO_LIMIT] + CUT
+    if len(account) > ECHO_LIMIT:
+        account = CUT
+    return task._replace(payload=payload, account=account)

@@ -182,3 +182,15 @@ def test_without_a_journal_a_megabyte_of_results_is_kept(
             hub.wait_until(lambda h=handle: len(h.results) == 2)
 
     assert [runs.count(text) for text in texts] == [2, 1, 1, 1]
+
+
+def test_a_result_that_was_too_large_is_the_same_once_more(make: Make) -> None:
+    with LocalHub(max_message_bytes=20_000) as hub, running(make(), hub):
+        handle = hub.submit("echo", {"text": "x" * 15_000})
+        handle.result(20)
+        handle.redeliver()
+        hub.wait_until(lambda: len(handle.results) == 2)
+
+    first, second = handle.results
+    assert "too large to send" in first.message
+    assert first == second
