@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from arbvantage_provider.actions import Action, Actions
+    from arbvantage_provider.connection import TLS
     from arbvantage_provider.context import TaskContext
     from arbvantage_provider.exceptions import (
         ActionError,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "TLS",
     "Action",
     "ActionError",
     "ActionNotFoundError",
@@ -100,6 +102,7 @@ _ROOMS = {
     "ProviderSettings": "settings",
     "Retry": "retry",
     "StrictModel": "schema.strict",
+    "TLS": "connection",
     "TaskContext": "context",
     "TaskInfo": "middleware",
     "optional": "schema.legacy",

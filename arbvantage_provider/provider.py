@@ -6,16 +6,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from pydantic import SecretStr
 from pydantic_core import from_json
 from typing_extensions import override
 
 from arbvantage_provider.actions import Actions
 from arbvantage_provider.clock import Clock, SystemClock
+from arbvantage_provider.connection import TLS, FilePath
 from arbvantage_provider.context import Profile
 from arbvantage_provider.exceptions import AuthenticationError, ConfigError
 from arbvantage_provider.executors.child import refuse_to_start_in_child
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
+from arbvantage_provider.hub.channel import Lines
 from arbvantage_provider.hub.client import HubClient
+from arbvantage_provider.hub.gate import Gate
+from arbvantage_provider.hub.tokens import (
+    FixedToken,
+    TokenFile,
+    TokenFromFunction,
+    TokenFunction,
+    TokenSource,
+)
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.middleware import Middleware, check_middleware
 from arbvantage_provider.observe.logs import make_logger
@@ -28,9 +39,11 @@ from arbvantage_provider.responses import (
     respond,
 )
 from arbvantage_provider.settings import (
+    TWO_TOKENS,
     ProviderSettings,
     ResponseFormat,
     make_settings,
+    read_address,
     read_environment,
 )
 from arbvantage_provider.worker.answers import Format
@@ -61,9 +74,10 @@ class Provider:
 
     Args:
         name: what the hub knows this provider by.
-        auth_token: its token. Without one the provider can be built, exported and
-            tested, and not started.
-        hub_url: ``host:port`` of the hub.
+        auth_token: its token, or a function that gives it, sync or async; called at
+            the start, and when the hub refuses what it gave. Without a token the
+            provider can be built, exported and tested, and not started.
+        hub_url: ``host:port`` of the hub, or ``grpcs://host:port`` for TLS.
         execution_timeout: seconds that a handler has, where its action does not
             say. An async handler is cancelled then; a sync one cannot be, so its
             result is thrown away and its slot stays taken until it returns.
@@ -82,6 +96,11 @@ class Provider:
             goes on from it.
         journal_max_age: seconds; a task of the journal that had not started is run
             at the next start unless it is older.
+        auth_token_file: a file that holds the token, instead of ``auth_token``; read
+            again when it changes.
+        tls: what TLS is spoken with: roots, a certificate and its key, the hub's name.
+        max_receive_bytes: how long a task may be, as a message of the hub.
+        max_send_bytes: how long a result may be, with what it echoes of its task.
         executor: what sync handlers run in, instead of threads, where their action
             does not say: a ``concurrent.futures.Executor``, or a function that makes
             one, such as the class ``ProcessPool``.
@@ -89,7 +108,8 @@ class Provider:
         log_file: where log lines go as JSON, instead of stderr as text.
 
     Attributes:
-        settings: all of these but the monitor and the executor; frozen.
+        settings: all of these but the monitor, the executor and a function for the
+            token; frozen.
         actions: the registry; ``@provider.actions.register()``.
         logger: logs with fields: ``self.logger.info("text", key=value)``.
         rate_limit_monitor: as given.
@@ -101,7 +121,7 @@ class Provider:
     def __init__(  # noqa: PLR0913, PLR0917 - each is a setting; five as in the earlier SDK
         self,
         name: str,
-        auth_token: str | None = None,
+        auth_token: str | SecretStr | TokenFunction | None = None,
         hub_url: str = "hub-grpc:50051",
         execution_timeout: float = 1,
         rate_limit_monitor: RateLimitMonitor | None = None,
@@ -114,13 +134,21 @@ class Provider:
         poll_interval: float = 1,
         journal: "str | os.PathLike[str] | None" = None,
         journal_max_age: float = 3600,
+        auth_token_file: FilePath | None = None,
+        tls: TLS | None = None,
+        max_receive_bytes: int = 64 * 1024 * 1024,
+        max_send_bytes: int = 64 * 1024 * 1024,
         executor: ExecutorSource | None = None,
         log_level: str = "INFO",
         log_file: str | None = None,
     ) -> None:
+        self._token_function = auth_token if callable(auth_token) else None
+        if self._token_function is not None and auth_token_file is not None:
+            raise ConfigError(TWO_TOKENS)
         self.settings: ProviderSettings = make_settings(
             name=name,
-            auth_token=auth_token,
+            auth_token=None if callable(auth_token) else auth_token,
+            auth_token_file=auth_token_file,
             hub_url=hub_url,
             execution_timeout=execution_timeout,
             max_concurrency=max_concurrency,
@@ -131,6 +159,9 @@ class Provider:
             poll_interval=poll_interval,
             journal=journal,
             journal_max_age=journal_max_age,
+            tls=tls,
+            max_receive_bytes=max_receive_bytes,
+            max_send_bytes=max_send_bytes,
             log_level=log_level,
             log_file=log_file,
         )
@@ -159,12 +190,11 @@ class Provider:
             ConfigError: if a setting is missing or cannot be used; it names the
                 variable.
         """
-        found = {**read_environment(), **overrides}
-        parts = {
-            name: found.pop(name)
-            for name in ("rate_limit_monitor", "executor")
-            if name in found
-        }
+        found = {**read_environment(overrides), **overrides}
+        no_settings = ["rate_limit_monitor", "executor"]
+        if callable(found.get("auth_token")):
+            no_settings.append("auth_token")
+        parts = {name: found.pop(name) for name in no_settings if name in found}
         make_settings(**found)
         return cls(**found, **parts)
 
@@ -175,8 +205,15 @@ class Provider:
 
     @property
     def hub_url(self) -> str:
-        """``host:port`` of the hub."""
+        """The address of the hub, as it was written."""
         return self.settings.hub_url
+
+    @property
+    def has_token(self) -> bool:
+        """Whether there is a token to show to the hub, or a source of one."""
+        settings = self.settings
+        has_source = self._token_function or settings.auth_token_file is not None
+        return bool(has_source or settings.token)
 
     @property
     def execution_timeout(self) -> float:
@@ -260,14 +297,16 @@ class Provider:
         Raises:
             ConnectionError: if no hub answers within ``connect_timeout``. After
                 the first answer the provider reconnects for ever.
-            AuthenticationError: if the hub refuses the token, or there is none.
+            AuthenticationError: if the hub refuses the token, and the one that its
+                source gives then, or there is none.
             ProtocolError: if what answers is no hub.
             HubError: if tasks were left unanswered when the provider stopped, and
                 are in no journal.
             JournalError: if the journal cannot be used.
             HandlerSignatureError: if nothing provides what a handler injects.
             LifespanError: if a lifespan fails to open, or to close.
-            ConfigError: if an executor cannot be made.
+            ConfigError: if an executor cannot be made, or a file of ``tls`` or the
+                token cannot be used.
             RegistrationError: if a handler cannot be sent to its executor.
             ProviderError: if it is running already, or a loop runs here, or a new
                 process imports the program (``if __name__ == "__main__":`` is missing).
@@ -284,15 +323,8 @@ class Provider:
         Takes and raises what ``start`` does.
         """
         refuse_to_start_in_child()
-        token = self.settings.token if auth_token is None else auth_token
-        if not token:
-            problem = "there is no token to show; set auth_token (PROVIDER_AUTH_TOKEN)"
-            raise AuthenticationError(problem)
-        self._redactor.add(token)
+        client = self._make_client(hub_url or self.settings.hub_url, auth_token)
         stopping = asyncio.Event()
-        client = HubClient(
-            url=hub_url or self.settings.hub_url, provider=self.name, token=token
-        )
         injected: dict[Any, Any] = {}
         worker = self._make_worker(client, stopping, injected)
         with self._lifecycle.run(worker, stopping):
@@ -414,12 +446,57 @@ class Provider:
             redactor=self._redactor,
             logger=self.logger,
             lifespans=self._lifespans,
+            longest=self.settings.max_receive_bytes,
             on_error=self._answer_exception if overridden else None,
         )
 
     def _answer_exception(self, error: BaseException, task: Task) -> object:
         payload, account = _parse(task.payload), _parse(task.account)
         return self.handle_task_exception(error, task.action, payload, account)
+
+    def _make_client(self, url: str, token: str | None) -> HubClient:
+        settings, address = self.settings, read_address(url)
+        gate = Gate(self._find_token(token), self._redactor)
+        lines = Lines(
+            address,
+            settings.tls,
+            max_receive_bytes=settings.max_receive_bytes,
+            max_send_bytes=settings.max_send_bytes,
+            monotonic=self._clock.monotonic,
+            warn=self._warn_of_file,
+        )
+        if not lines.is_encrypted and not address.is_near:
+            advice = f"write grpcs://{address.target} for TLS"
+            text = "the token and all tasks travel in the clear"
+            self.logger.warning(text, hub=url, advice=advice)
+        return HubClient(
+            url=url,
+            provider=self.name,
+            lines=lines,
+            gate=gate,
+            max_send_bytes=settings.max_send_bytes,
+        )
+
+    def _find_token(self, token: str | None) -> TokenSource:
+        """Where the token of a run comes from."""
+        settings = self.settings
+        if token is None and self._token_function is not None:
+            return TokenFromFunction(self._token_function, self._redactor)
+        if token is None and settings.auth_token_file is not None:
+            return TokenFile(
+                settings.auth_token_file,
+                monotonic=self._clock.monotonic,
+                warn=self._warn_of_file,
+            )
+        token = settings.token if token is None else token
+        if not token:
+            problem = "there is no token to show; set auth_token (PROVIDER_AUTH_TOKEN)"
+            raise AuthenticationError(problem)
+        return FixedToken(token)
+
+    def _warn_of_file(self, reason: str) -> None:
+        text = "a changed file cannot be used; what it held before is"
+        self.logger.warning(text, reason=reason)
 
     def _make_worker(
         self, client: HubClient, stopping: asyncio.Event, injected: dict[Any, Any]
@@ -477,8 +554,7 @@ class Provider:
         # On use, as SQLite is of no use to others.
         from arbvantage_provider.worker.journal import Journal, Store  # noqa: PLC0415
 
-        address = hub.rpartition("://")[2]
-        store = Store(path, provider=self.name, hub=address)
+        store = Store(path, provider=self.name, hub=read_address(hub).target)
         return Journal(store, clock=self._clock, logger=self.logger)
 
 

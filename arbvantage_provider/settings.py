@@ -5,7 +5,7 @@ This is the only module that reads the environment. Times are seconds.
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -14,11 +14,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
     SecretStr,
     ValidationError,
+    ValidationInfo,
 )
 from pydantic import field_validator as validates
 
+from arbvantage_provider.connection import TLS, Address, choose_tls, parse_address
 from arbvantage_provider.exceptions import ConfigError, nearest_name
 
 
@@ -33,16 +36,29 @@ def _as_path(value: Any) -> Any:
     return str(value) if isinstance(value, PurePath) else value
 
 
+_TOKENS: Final = ("auth_token", "auth_token_file")
+_OF_TLS: Final = "tls."
+TWO_TOKENS: Final = "the token is given twice; give auth_token or auth_token_file"
+
 _Float = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_refuse_boolean)]
 _Integer = Annotated[int, BeforeValidator(_refuse_boolean)]
 Seconds = Annotated[_Float, Field(gt=0)]
+Bytes = Annotated[_Integer, Field(ge=16 * 1024, le=1024 * 1024 * 1024)]
+"""How long a message may be: there is room for a short error, and gRPC can count it."""
 ResponseFormat = Literal["plain", "unified"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "name": "PROVIDER_NAME",
     "auth_token": "PROVIDER_AUTH_TOKEN",
+    "auth_token_file": "PROVIDER_AUTH_TOKEN_FILE",
     "hub_url": "HUB_GRPC_URL",
+    "tls.roots": "PROVIDER_TLS_ROOTS",
+    "tls.certificate": "PROVIDER_TLS_CERTIFICATE",
+    "tls.key": "PROVIDER_TLS_KEY",
+    "tls.server_name": "PROVIDER_TLS_SERVER_NAME",
+    "max_receive_bytes": "PROVIDER_MAX_RECEIVE_BYTES",
+    "max_send_bytes": "PROVIDER_MAX_SEND_BYTES",
     "execution_timeout": "TASK_EXECUTION_TIMEOUT",
     "max_concurrency": "PROVIDER_MAX_CONCURRENCY",
     "timezone": "PROVIDER_TIMEZONE",
@@ -55,7 +71,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "log_level": "PROVIDER_LOG_LEVEL",
     "log_file": "PROVIDER_LOG_FILE",
 }
-"""The environment variable of each setting."""
+"""The environment variable of each setting, and of each part of ``tls``."""
 
 
 class ProviderSettings(BaseModel):
@@ -63,8 +79,12 @@ class ProviderSettings(BaseModel):
 
     Attributes:
         name: what the hub knows the provider by.
-        auth_token: its token, or ``None`` while it needs none.
-        hub_url: ``host:port`` of the hub.
+        auth_token: its token, or ``None`` while it needs none, or has a source of it.
+        auth_token_file: a file that holds the token, instead.
+        hub_url: ``host:port`` of the hub, ``grpc://host:port`` or ``grpcs://host``.
+        tls: what TLS is spoken with.
+        max_receive_bytes: the longest message that is taken from the hub.
+        max_send_bytes: the longest message that is sent to it.
         execution_timeout: how long a handler may run.
         max_concurrency: how many tasks may be in flight.
         timezone: an IANA name, such as ``Europe/Riga``.
@@ -85,7 +105,11 @@ class ProviderSettings(BaseModel):
 
     name: Annotated[str, Field(min_length=1)]
     auth_token: SecretStr | None = None
+    auth_token_file: Annotated[str | None, BeforeValidator(_as_path)] = None
     hub_url: Annotated[str, Field(min_length=1)] = "hub-grpc:50051"
+    tls: InstanceOf[TLS] | None = None
+    max_receive_bytes: Bytes = 64 * 1024 * 1024
+    max_send_bytes: Bytes = 64 * 1024 * 1024
     execution_timeout: Seconds = 1.0
     max_concurrency: Annotated[_Integer, Field(ge=1, le=10_000)] = 16
     timezone: str = "UTC"
@@ -104,6 +128,29 @@ class ProviderSettings(BaseModel):
     @classmethod
     def _empty_is_none(cls, token: SecretStr | None) -> SecretStr | None:
         return token if token and token.get_secret_value() else None
+
+    @validates("auth_token_file")
+    @classmethod
+    def _only_source(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if file is not None and info.data.get("auth_token"):
+            raise ConfigError(TWO_TOKENS)
+        return file
+
+    @validates("hub_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        parse_address(url)
+        return url
+
+    @validates("tls")
+    @classmethod
+    def _fits_the_address(cls, tls: TLS | None, info: ValidationInfo) -> TLS | None:
+        if tls is not None and "hub_url" in info.data:
+            url: str = info.data["hub_url"]
+            if choose_tls(parse_address(url), tls) is None:
+                problem = f"{url!r} is plain text; write grpcs://host:port in hub_url"
+                raise ConfigError(problem)
+        return tls
 
     @validates("log_level", mode="before")
     @classmethod
@@ -129,6 +176,18 @@ class ProviderSettings(BaseModel):
     def describe(self) -> dict[str, Any]:
         """The settings by name, without the token."""
         return self.model_dump(exclude={"auth_token"})
+
+
+def read_address(url: str) -> Address:
+    """Where the hub of this ``hub_url`` is.
+
+    Raises:
+        ConfigError: if it is written in a way that nobody understands.
+    """
+    try:
+        return parse_address(url)
+    except ConfigError as error:
+        raise ConfigError(f"hub_url ({ENVIRONMENT['hub_url']}): {error}") from None
 
 
 def load_timezone(name: str) -> dt.tzinfo:
@@ -162,10 +221,17 @@ def make_settings(**given: Any) -> ProviderSettings:
         raise _explain(error) from None
 
 
-def read_environment() -> dict[str, Any]:
+def read_environment(given: Container[str] = ()) -> dict[str, Any]:
     """The settings that the environment holds, as text; an empty one counts not.
 
     The variables are those of ``ENVIRONMENT``.
+
+    Args:
+        given: settings that are given elsewhere, and so not read. The sources of the
+            token are one setting here: where one is given, none is read.
+
+    Raises:
+        ConfigError: if there is a TLS certificate without a key, or the reverse.
     """
     # On first use: reading the environment is all that it is needed for.
     from pydantic import create_model  # noqa: PLC0415
@@ -179,7 +245,16 @@ def read_environment() -> dict[str, Any]:
     fields: dict[str, Any] = dict.fromkeys(ENVIRONMENT.values(), (str | None, None))
     found = create_model("Environment", __base__=Base, **fields)()
     values = {name: getattr(found, env) for name, env in ENVIRONMENT.items()}
-    return {name: value for name, value in values.items() if value is not None}
+    read = {name: value for name, value in values.items() if value is not None}
+    parts = {name: read.pop(name) for name in list(read) if name.startswith(_OF_TLS)}
+    if parts and "tls" not in given:
+        read["tls"] = TLS(**{n.removeprefix(_OF_TLS): v for n, v in parts.items()})
+    has_token = any(name in given for name in _TOKENS)
+    return {
+        name: value
+        for name, value in read.items()
+        if name not in given and not (has_token and name in _TOKENS)
+    }
 
 
 def _explain(error: ValidationError) -> ConfigError:
@@ -189,7 +264,7 @@ def _explain(error: ValidationError) -> ConfigError:
         name = str(detail["loc"][0])
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
-            nearest = nearest_name(name, ENVIRONMENT)
+            nearest = nearest_name(name, ProviderSettings.model_fields)
             message = "there is no such setting"
             message += f"; did you mean {nearest!r}?" if nearest else ""
         variable = f" ({ENVIRONMENT[name]})" if name in ENVIRONMENT else ""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from arbvantage_provider.connection import name_scheme
 from arbvantage_provider.hub.handle import TaskHandle
 from arbvantage_provider.hub.local import LocalHub
 from arbvantage_provider.hub.results import HubResult
@@ -22,8 +23,9 @@ __all__ = ["HubResult", "LocalHub", "TaskHandle", "running"]
 def running(provider: Provider, hub: LocalHub) -> Generator[Provider]:
     """Run ``provider`` against ``hub``, on a thread, for the time of the block.
 
-    The hub's address and token are used, whatever the provider's settings say. At
-    the end of the block the provider drains.
+    The hub's address and token are used, whatever the provider's settings say; with
+    a hub that speaks TLS, the provider's ``tls``. At the end of the block the provider
+    drains.
 
     Raises:
         ProviderError: whatever ended the provider, at the end of the block.
@@ -34,7 +36,9 @@ def running(provider: Provider, hub: LocalHub) -> Generator[Provider]:
 
     def run() -> None:
         try:
-            provider.start(hub_url=hub.url, auth_token=hub.token or "any-token")
+            provider.start(
+                hub_url=name_scheme(hub.url), auth_token=hub.token or "any-token"
+            )
         except BaseException as error:  # noqa: BLE001 - raised again below
             raised.append(error)
 

@@ -13,6 +13,7 @@ from arbvantage_provider.handlers.plan import CallPlan
 from arbvantage_provider.rate_limit import RateLimitMonitor
 from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.declared import Schema
+from arbvantage_provider.schema.document import LONGEST
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +65,7 @@ class Action:
     invoke: Invoke
     executor: ExecutorSource | None = None
 
-    def read_account(self, account: bytes) -> Any:
+    def read_account(self, account: bytes, longest: int = LONGEST) -> Any:
         """The account as a value of its schema; ``None`` where nobody reads it.
 
         An account that the action did not declare is any object, and ``{}`` where
@@ -76,7 +77,7 @@ class Action:
         if self.account is None:
             return None
         if account:
-            return self.account.validate(account)
+            return self.account.validate(account, longest)
         if not self.account_required:
             return {}
         problem = f"{self.name!r} needs an account, and the task has none"

@@ -10,6 +10,7 @@ from arbvantage_provider.cli.output import Emit, format_json, say
 from arbvantage_provider.cli.progress import Progress
 from arbvantage_provider.cli.start import start
 from arbvantage_provider.cli.tasks import TaskLine
+from arbvantage_provider.connection import name_scheme
 from arbvantage_provider.hub.local import LocalHub
 from arbvantage_provider.hub.results import HubResult
 from arbvantage_provider.provider import Provider
@@ -23,7 +24,7 @@ def run_idle(provider: Provider) -> None:
     with LocalHub(TOKEN) as hub:
         say(f"{provider.name!r} runs on a local hub at {hub.url}, which has no tasks")
         say("Ctrl-C stops it; --tasks FILE gives it tasks")
-        start(provider, hub_url=hub.url, auth_token=TOKEN)
+        start(provider, hub_url=name_scheme(hub.url), auth_token=TOKEN)
 
 
 def run_tasks(provider: Provider, tasks: Sequence[TaskLine], emit: Emit) -> None:
@@ -44,7 +45,7 @@ def run_tasks(provider: Provider, tasks: Sequence[TaskLine], emit: Emit) -> None
             _print_results, hub, emit, progress=progress, stop=provider.stop
         )
         try:
-            start(provider, hub_url=hub.url, auth_token=TOKEN)
+            start(provider, hub_url=name_scheme(hub.url), auth_token=TOKEN)
         finally:
             hub.stop()
             counts = printed.result()

@@ -31,7 +31,7 @@ def start(provider: Provider, **overrides: str) -> None:
     except ConnectionError as error:
         raise NoHub(str(error)) from error
     except AuthenticationError as error:
-        has_token = provider.settings.token or "auth_token" in overrides
+        has_token = provider.has_token or "auth_token" in overrides
         raise TokenRefused(str(error) if has_token else _NOTHING_TO_SHOW) from error
     except ProviderError as error:
         raise Failure(str(error)) from error

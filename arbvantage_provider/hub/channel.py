@@ -1,15 +1,18 @@
-"""A gRPC channel to a hub."""
+"""The gRPC channel to a hub, and the next one where certificates change."""
 
-from typing import Final
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
 
+import grpc
 from grpc import aio
 
-MAX_MESSAGE: Final = 64 * 1024 * 1024
-"""Bytes of the largest task that is taken, and of the largest result."""
+from arbvantage_provider.connection import TLS, Address, choose_tls
+from arbvantage_provider.hub.credentials import Credentials, watch_credentials
+from arbvantage_provider.hub.files import Watched
+from arbvantage_provider.protos import hub_pb2_grpc
 
-OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
+OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     # A hub that comes back is found within seconds; the stock limit is minutes.
@@ -19,8 +22,154 @@ OPTIONS: Final = (
     # What is sent again, and when, is decided in the worker alone.
     ("grpc.enable_retries", 0),
 )
+WAIT: Final = 1.0
+"""Seconds until it is looked again why there is no connection."""
 
 
-def open_channel(url: str) -> aio.Channel:
-    """A channel to ``host:port``; it belongs to the running event loop."""
-    return aio.insecure_channel(url, options=OPTIONS)
+class Line:
+    """One channel, and the calls on it.
+
+    Attributes:
+        channel: as it was opened.
+        stub: calls the hub by it.
+        calls: how many are under way.
+    """
+
+    def __init__(self, channel: aio.Channel) -> None:
+        self.channel = channel
+        self.stub: Any = hub_pb2_grpc.HubStub(channel)
+        self.calls = 0
+
+
+class Lines:
+    """Opens a channel to a hub; another one when the certificates have changed.
+
+    Calls that are under way then end on the former channel.
+
+    Args:
+        address: where the hub is.
+        tls: what TLS is spoken with, where the address leaves it to that.
+        max_receive_bytes: how long a message of the hub may be.
+        max_send_bytes: how long one to it may be.
+        monotonic: a clock, in seconds.
+        warn: told once why changed files could not be used.
+
+    Attributes:
+        is_encrypted: whether TLS is spoken.
+
+    Raises:
+        ConfigError: if a file of ``tls`` cannot be used.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        tls: TLS | None,
+        *,
+        max_receive_bytes: int,
+        max_send_bytes: int,
+        monotonic: Callable[[], float],
+        warn: Callable[[str], None],
+    ) -> None:
+        tls = choose_tls(address, tls)
+        self.is_encrypted: bool = tls is not None
+        self._target = address.target
+        self._options = (
+            *OPTIONS,
+            ("grpc.max_receive_message_length", max_receive_bytes),
+            ("grpc.max_send_message_length", max_send_bytes),
+        )
+        self._credentials: Watched[Credentials] | None = None
+        if tls is not None:
+            self._credentials = watch_credentials(tls, monotonic=monotonic, warn=warn)
+        if tls is not None and tls.server_name is not None:
+            self._options += (("grpc.ssl_target_name_override", tls.server_name),)
+        self._line: Line | None = None
+        self._former: set[Line] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._change: asyncio.Task[None] | None = None
+
+    def begin(self) -> Line:
+        """The line for a call that begins now; it is given back to ``end``."""
+        line = self.current()
+        line.calls += 1
+        return line
+
+    def end(self, line: Line) -> None:
+        """A call is over; the last one of a former line closes it."""
+        line.calls -= 1
+        if line in self._former and not line.calls:
+            self._close(line)
+
+    def current(self) -> Line:
+        """The line for new calls; it belongs to the running event loop."""
+        has_changed = self._credentials is not None and self._credentials.look()
+        if self._line is not None and has_changed:
+            former, self._line = self._line, None
+            self._former.add(former)
+            if not former.calls:
+                self._close(former)
+        if self._line is None:
+            self._line = Line(self._open())
+        return self._line
+
+    async def find_problem(self) -> str | None:
+        """What keeps this side from being connected, in gRPC's words.
+
+        Returns:
+            ``None`` where it is connected, ``""`` where nothing is known yet.
+        """
+        channel = self.current().channel
+        state = channel.get_state(try_to_connect=True)
+        if state is grpc.ChannelConnectivity.READY:
+            return None
+        if self._change is None or self._change.done():
+            change = channel.wait_for_state_change(state)
+            self._change = asyncio.create_task(change, name="watching a channel")
+        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            return await _ask_why(channel)
+        return ""
+
+    async def wait_for_change(self) -> None:
+        """Wait until there may be other news of the connection; a second at most."""
+        if self._change is not None:
+            await asyncio.wait({self._change}, timeout=WAIT)
+
+    async def close(self) -> None:
+        """Close all channels; calls under way are cancelled."""
+        if self._change is not None:
+            self._change.cancel()
+        if self._line is not None:
+            self._former.add(self._line)
+            self._line = None
+        for line in tuple(self._former):
+            self._close(line)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _open(self) -> aio.Channel:
+        if self._credentials is None:
+            return aio.insecure_channel(self._target, options=self._options)
+        credentials = self._credentials.value.for_client()
+        return aio.secure_channel(self._target, credentials, options=self._options)
+
+    def _close(self, line: Line) -> None:
+        self._former.discard(line)
+        closing = asyncio.create_task(line.channel.close(), name="closing a channel")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+
+async def _ask_why(channel: aio.Channel) -> str:
+    """Why a channel cannot be connected, in gRPC's words; ``""``: it can be by now.
+
+    Only a call that fails is told. This one asks nothing of a hub, nor shows it
+    anything, should the channel be ready in this very moment.
+    """
+    make_call: Any = channel.unary_unary
+    try:
+        await make_call("/grpc.health.v1.Health/Check")(b"", timeout=WAIT)
+    except aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            return error.details() or ""
+    return ""

@@ -6,7 +6,9 @@ Source: the table of ``docs/design.md``, "What a hub may do".
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
@@ -14,11 +16,12 @@ from grpc import StatusCode, aio
 from typing_extensions import override
 
 from arbvantage_provider.exceptions import (
-    AuthenticationError,
     ConnectionError,  # noqa: A004 - the name is the contract's
     ProtocolError,
 )
-from arbvantage_provider.hub.channel import open_channel
+from arbvantage_provider.hub.channel import Lines
+from arbvantage_provider.hub.faults import explain
+from arbvantage_provider.hub.gate import Gate, Kind
 from arbvantage_provider.hub.wire import (
     Pause,
     Result,
@@ -28,7 +31,12 @@ from arbvantage_provider.hub.wire import (
     encode_request,
     encode_result,
 )
-from arbvantage_provider.protos import hub_pb2, hub_pb2_grpc
+from arbvantage_provider.protos import hub_pb2
+
+Reply = hub_pb2.Task | None
+"""``None``: gRPC cannot parse what came, and takes it for a message all the same."""
+Send = Callable[[Any, str], Awaitable[Reply]]
+"""Begins a call by a stub, with a token."""
 
 GET_TIMEOUT: Final = 60.0
 """Seconds that a hub may hold a poll."""
@@ -43,6 +51,10 @@ _FINAL: Final = (
     StatusCode.ALREADY_EXISTS,
     StatusCode.FAILED_PRECONDITION,
 )
+
+
+class _TooLong(Exception):  # noqa: N818 - no error, until the worker says so
+    """A message is longer than may be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,21 +99,30 @@ class HubClient:
     """A connection to one hub, for one provider.
 
     Args:
-        url: ``host:port``.
+        url: the hub's address, as it is written.
         provider: the provider's name.
-        token: its token.
+        lines: open the channel that calls go by.
+        gate: holds the token, and lets calls through.
+        max_send_bytes: how long a result's message may be.
     """
 
-    def __init__(self, *, url: str, provider: str, token: str) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        provider: str,
+        lines: Lines,
+        gate: Gate,
+        max_send_bytes: int,
+    ) -> None:
         self.url = url
         self._provider = provider
-        self._token = token
-        self._request = encode_request(provider, token)
+        self._lines = lines
+        self._gate = gate
+        self._max_send_bytes = max_send_bytes
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._channel = open_channel(self.url)
-        self._stub: Any = hub_pb2_grpc.HubStub(self._channel)
         return self
 
     async def __aexit__(
@@ -110,25 +131,37 @@ class HubClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._channel.close()
+        self._gate.close()
+        await self._lines.close()
 
     async def connect(self, seconds: float) -> None:
-        """Wait until something at the address speaks HTTP/2.
+        """Have a token, and wait until something at the address speaks HTTP/2.
 
         A first poll would not tell: a hub may hold it for as long as it likes.
 
         Raises:
-            ConnectionError: if nothing does within ``seconds``.
+            ConnectionError: if nothing does within ``seconds``, or as soon as it is
+                certain that nothing will; it says why.
+            ConfigError, AuthenticationError: if there is no token within ``seconds``.
         """
+        await self._gate.open(seconds)
+        fault, said = explain(""), ""
         try:
             async with asyncio.timeout(seconds):
-                await self._channel.channel_ready()
+                while (heard := await self._lines.find_problem()) is not None:
+                    said = heard or said
+                    fault = explain(said, is_encrypted=self._lines.is_encrypted)
+                    if fault.is_certain:
+                        break
+                    await self._lines.wait_for_change()
+                else:
+                    return
         except TimeoutError:
-            problem = (
-                f"no hub answers at {self.url} within {seconds:g} s; "
-                "check hub_url (HUB_GRPC_URL)"
-            )
-            raise ConnectionError(problem) from None
+            pass
+        when = "" if fault.is_certain else f" within {seconds:g} s"
+        told = f" ({said})" if said else ""
+        where = f"no connection to the hub at {self.url}{when}"
+        raise ConnectionError(f"{where}: {fault.words}{told}")
 
     async def get_task(self) -> Task | Pause | Oversized | None:
         """A task; a wish to be left alone; ``None`` when there is nothing to do.
@@ -137,39 +170,35 @@ class HubClient:
 
         Raises:
             ConnectionError: when it is worth asking again.
-            AuthenticationError: when the token is refused.
+            AuthenticationError: when the token is refused, and so is the next one.
             ProtocolError: when this is no hub.
         """
         began = self._loop.time()
         try:
-            reply: hub_pb2.Task = await self._stub.GetTask(
-                self._request, timeout=GET_TIMEOUT
-            )
+            reply = await self._call("poll", self._poll)
         except aio.AioRpcError as error:
             if error.code() is StatusCode.NOT_FOUND or self._is_held_out(error, began):
                 return None
             if _is_too_large(error):
                 return Oversized(reason=self._describe(error))
             self._raise_poll_error(error)
+        if reply is None:  # its bytes cannot be parsed; a text that is no UTF-8 will do
+            raise ConnectionError("what the hub sent is no message of this protocol")
         return decode_task(reply)
 
     async def submit_result(self, result: Result) -> Accepted | Refused:
-        """Give a result to the hub.
+        """Give a result to the hub, unless it is too long to be sent.
 
         Raises:
             ConnectionError: when the same result is to be sent again.
-            AuthenticationError: when the token is refused.
+            AuthenticationError: when the token is refused, and so is the next one.
         """
-        message = encode_result(result, self._provider, self._token)
         try:
-            reply: hub_pb2.Task = await self._stub.SubmitTaskResult(
-                message, timeout=SUBMIT_TIMEOUT
-            )
+            reply = await self._call("result", partial(self._submit, result))
+        except _TooLong as error:
+            return Refused(reason=str(error), too_large=True)
         except aio.AioRpcError as error:
-            code = error.code()
-            if code in _UNAUTHENTICATED:
-                raise self._refused_token(error) from None
-            too_large = _is_too_large(error)
+            code, too_large = error.code(), _is_too_large(error)
             if code in _FINAL or too_large:
                 return Refused(
                     reason=self._describe(error),
@@ -177,8 +206,46 @@ class HubClient:
                     is_known=code is StatusCode.ALREADY_EXISTS,
                 )
             raise ConnectionError(self._describe(error)) from None
-        next_task = decode_reply(reply, result.task.id)
+        # The status was OK, so the result is there, even if the reply cannot be read.
+        next_task = None if reply is None else decode_reply(reply, result.task.id)
         return _ACKNOWLEDGED if next_task is None else Accepted(next_task=next_task)
+
+    async def _call(self, kind: Kind, send: Send) -> Reply:
+        """One call with the token of the moment; again where another one is had."""
+        while True:
+            token = await self._gate.take(kind)
+            line = self._lines.begin()
+            try:
+                reply = await send(line.stub, token.text)
+            except aio.AioRpcError as error:
+                if error.code() not in _UNAUTHENTICATED:
+                    if error.code() in _FINAL:
+                        self._gate.accept(kind, token)
+                    raise
+                refusal = self._describe_refusal(error)
+            else:
+                self._gate.accept(kind, token)
+                return reply
+            finally:
+                self._lines.end(line)
+                self._gate.release(kind, token)
+            await self._gate.replace(token, refusal)
+
+    def _poll(self, stub: Any, token: str) -> Awaitable[Reply]:
+        request = encode_request(self._provider, token)
+        poll: Awaitable[Reply] = stub.GetTask(request, timeout=GET_TIMEOUT)
+        return poll
+
+    def _submit(self, result: Result, stub: Any, token: str) -> Awaitable[Reply]:
+        message = encode_result(result, self._provider, token)
+        size, limit = message.ByteSize(), self._max_send_bytes
+        if size > limit:
+            problem = f"{size:,} bytes are more than the {limit:,} of max_send_bytes"
+            raise _TooLong(problem)
+        submission: Awaitable[Reply] = stub.SubmitTaskResult(
+            message, timeout=SUBMIT_TIMEOUT
+        )
+        return submission
 
     def _is_held_out(self, error: aio.AioRpcError, began: float) -> bool:
         """Whether the deadline was our own, and not one that the hub speaks of.
@@ -190,8 +257,6 @@ class HubClient:
 
     def _raise_poll_error(self, error: aio.AioRpcError) -> NoReturn:
         code = error.code()
-        if code in _UNAUTHENTICATED:
-            raise self._refused_token(error) from None
         if code in _NO_HUB:
             problem = (
                 f"what answers at {self.url} is no hub, or speaks another protocol: "
@@ -200,17 +265,15 @@ class HubClient:
             raise ProtocolError(problem) from None
         raise ConnectionError(self._describe(error)) from None
 
-    def _refused_token(self, error: aio.AioRpcError) -> AuthenticationError:
-        return AuthenticationError(
+    def _describe_refusal(self, error: aio.AioRpcError) -> str:
+        return (
             f"the hub at {self.url} refuses the token of {self._provider!r} "
-            f"({self._describe(error)}); check auth_token (PROVIDER_AUTH_TOKEN)"
+            f"({self._describe(error)}); check {self._gate.source.setting}"
         )
 
     def _describe(self, error: aio.AioRpcError) -> str:
         """The status and the hub's words, which may quote the token."""
-        words = error.details() or "no details"
-        if self._token:
-            words = words.replace(self._token, "***")
+        words = self._gate.redact(error.details() or "no details")
         return f"{error.code().name}: {words}"
 
     @override

@@ -10,6 +10,7 @@ from typing import Self
 from typing_extensions import override
 
 from arbvantage_provider.clock import SystemClock
+from arbvantage_provider.connection import TLS
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.hub.desk import Desk, Refusal, SubmitFault
 from arbvantage_provider.hub.handle import (
@@ -46,6 +47,8 @@ class LocalHub(Switches):
             latency: see the attributes of the same names, in ``Switches``.
         max_message_bytes: a longer result is refused with RESOURCE_EXHAUSTED;
             ``None``: gRPC's own limit of 4 MiB.
+        tls: speak TLS with this certificate and key. With ``roots``, a provider must
+            show a certificate of theirs. The files are read at each start.
 
     Raises:
         ConfigError: if a value is not one of those described.
@@ -64,7 +67,10 @@ class LocalHub(Switches):
         acknowledge_with_id: bool = False,
         latency: float = 0.0,
         max_message_bytes: int | None = None,
+        tls: TLS | None = None,
     ) -> None:
+        if tls is not None and tls.certificate is None:
+            raise ConfigError("tls has no certificate; a hub needs one, and its key")
         self._queue = TaskQueue(SystemClock())
         self._desk = Desk(self._queue, self)
         self._desk.set_token(token, None)
@@ -79,6 +85,7 @@ class LocalHub(Switches):
         )
         self._port = port
         self._max_message_bytes = max_message_bytes
+        self._tls = tls
         self._server: HubServer | None = None
         self._server_lock = threading.Lock()
         self._stops = 0
@@ -89,6 +96,7 @@ class LocalHub(Switches):
 
         Raises:
             OSError: if another program has the port.
+            ConfigError: if a file of ``tls`` cannot be used.
         """
         with self._server_lock:
             if self._server is None:
@@ -97,6 +105,7 @@ class LocalHub(Switches):
                     self,
                     port=self._port,
                     max_message_bytes=self._max_message_bytes,
+                    tls=self._tls,
                 )
                 self._port = self._server.port
 
@@ -116,7 +125,7 @@ class LocalHub(Switches):
 
     @property
     def url(self) -> str:
-        """The address for ``hub_url``: ``127.0.0.1:PORT``.
+        """The address for ``hub_url``: ``127.0.0.1:PORT``, or ``grpcs://localhost:PORT``.
 
         Raises:
             RuntimeError: if the hub has no port yet.
@@ -124,6 +133,8 @@ class LocalHub(Switches):
         if not self._port:
             problem = "this hub has no address yet: use `with hub:` or hub.start()"
             raise RuntimeError(problem)
+        if self._tls is not None:
+            return f"grpcs://localhost:{self._port}"
         return f"{HOST}:{self._port}"
 
     def submit(

@@ -11,7 +11,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 import grpc
 from typing_extensions import override
 
+from arbvantage_provider.connection import TLS
 from arbvantage_provider.exceptions import ConfigError, nearest_name
+from arbvantage_provider.hub.credentials import read_credentials
 from arbvantage_provider.hub.desk import Desk, Refusal
 from arbvantage_provider.hub.queue import Delivery
 from arbvantage_provider.hub.results import HubResult
@@ -55,9 +57,11 @@ class HubServer:
         port: where to listen; 0: on any free port.
         max_message_bytes: the longest message to take; ``None``: gRPC's own
             limit of 4 MiB.
+        tls: what to speak TLS with; ``None``: plain text.
 
     Raises:
         OSError: if the port is taken.
+        ConfigError: if a file of ``tls`` cannot be used.
     """
 
     def __init__(
@@ -67,7 +71,11 @@ class HubServer:
         *,
         port: int,
         max_message_bytes: int | None,
+        tls: TLS | None,
     ) -> None:
+        credentials = None
+        if tls is not None:
+            credentials = read_credentials(tls, tls.roots).for_server()
         self._desk = desk
         # Two hubs that share a port would share the calls, at random.
         options: list[tuple[str, int]] = [("grpc.so_reuseport", 0)]
@@ -78,7 +86,7 @@ class HubServer:
         self._server = grpc.server(threads, options=options)
         _register(Handlers(desk, switches), self._server)
         try:
-            self.port: int = self._server.add_insecure_port(f"{HOST}:{port}")
+            self.port: int = _add_port(self._server, f"{HOST}:{port}", credentials)
         except RuntimeError:
             problem = f"cannot listen on {HOST}:{port}; give port=0 for a free port"
             raise OSError(problem) from None
@@ -137,6 +145,14 @@ class Handlers:
         yield _reply(delivery, context)
         if context.is_active():
             has_left.set()
+
+
+def _add_port(
+    server: grpc.Server, place: str, credentials: grpc.ServerCredentials | None
+) -> int:
+    if credentials is None:
+        return server.add_insecure_port(place)
+    return server.add_secure_port(place, credentials)
 
 
 def _register(handlers: Handlers, server: grpc.Server) -> None:

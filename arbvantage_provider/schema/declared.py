@@ -23,7 +23,7 @@ from typing_extensions import is_typeddict
 
 from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.schema.classes import compile_class
-from arbvantage_provider.schema.document import DocumentError, read_object
+from arbvantage_provider.schema.document import LONGEST, DocumentError, read_object
 from arbvantage_provider.schema.leaves import STRICT
 from arbvantage_provider.schema.legacy import (
     Extra,
@@ -82,8 +82,8 @@ class Schema:
     adapter: TypeAdapter[Any]
     check: Callable[[bytes], Any]
 
-    def validate(self, raw: bytes) -> Any:
-        """The value that the JSON text ``raw`` holds.
+    def validate(self, raw: bytes, longest: int = LONGEST) -> Any:
+        """The value that the JSON text ``raw`` holds, in ``longest`` bytes at most.
 
         Raises:
             InvalidPayloadError: if ``raw`` is no strict JSON object, or does not
@@ -91,14 +91,14 @@ class Schema:
         """
         try:
             # Not kept: what it takes is free again for what ``check`` builds.
-            read_object(raw)
+            read_object(raw, longest)
         except DocumentError as error:
             raise self._refuse_text(error.problem) from None
         try:
             return self.check(raw)
         except ValidationError as error:
             root = "" if self.role == "payload" else self.role
-            violations = describe_violations(error, read_object(raw), root)
+            violations = describe_violations(error, read_object(raw, longest), root)
             raise self._refuse(violations, error.error_count()) from None
 
     def _refuse_text(self, problem: str) -> InvalidPayloadError:

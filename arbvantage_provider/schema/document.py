@@ -14,7 +14,7 @@ import jiter
 
 _POSITION = re.compile(r" at line (\d+) column (\d+)$")
 LONGEST = 64 * 1024 * 1024
-"""Bytes that a document may have, as many as a message of a hub."""
+"""Bytes that a document may have where nobody says otherwise."""
 _SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
 _POWER, _LONG = b"e000", b"0" * 200
 """Only numbers of such a shape, their plus signs aside, can become infinite. A search
@@ -36,17 +36,17 @@ class DocumentError(ValueError):
         self.problem = problem
 
 
-def read_object(raw: bytes) -> dict[str, Any]:
+def read_object(raw: bytes, longest: int = LONGEST) -> dict[str, Any]:
     """The JSON object that ``raw`` holds.
 
     Raises:
         DocumentError: with the offset in bytes, counted from 0, of what is no
             JSON, or is refused: a second key of the same name, NaN, an infinity,
             invalid UTF-8, half a surrogate pair, nesting deeper than 200. A text
-            of more than ``LONGEST`` bytes is refused before it is parsed.
+            of more than ``longest`` bytes is refused before it is parsed.
     """
-    if len(raw) > LONGEST:
-        problem = f"{len(raw):,} bytes are more than the {LONGEST:,} that are taken"
+    if len(raw) > longest:
+        problem = f"{len(raw):,} bytes are more than the {longest:,} that are taken"
         raise DocumentError(problem)
     document: Any
     try:

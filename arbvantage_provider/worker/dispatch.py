@@ -101,8 +101,10 @@ class Call:
             "trying again", attempt=self.attempt, wait=round(wait, 3), reason=reason
         )
         self.attempt += 1
-        self.payload = self.action.payload.validate(self.task.payload)
-        self.account = self.action.read_account(self.task.account)
+        self.payload = self.action.payload.validate(
+            self.task.payload, dispatcher.longest
+        )
+        self.account = self.action.read_account(self.task.account, dispatcher.longest)
         return True
 
     @property
@@ -152,6 +154,7 @@ class Dispatcher:
         redactor: cuts the token out of messages.
         logger: the provider's.
         lifespans: make what handlers share, for one task or for a whole run.
+        longest: how many bytes a payload, or an account, may have.
         on_error: a user's own answer to what handlers raise, if any.
 
     Attributes:
@@ -172,12 +175,14 @@ class Dispatcher:
         redactor: Redactor,
         logger: Any,
         lifespans: Lifespans,
+        longest: int,
         on_error: ErrorHook | None = None,
     ) -> None:
         self.injected: Mapping[Any, Any] = {}
         self.lifespans = lifespans
         self.profile = profile
         self.timeout = timeout
+        self.longest = longest
         self.clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
         self.seam: Seam = Seam(profile.name, clock, self.logger_of)
@@ -200,8 +205,8 @@ class Dispatcher:
         if action is None:
             return self.refuse(task, ActionNotFoundError(task.action, self._actions))
         try:
-            payload = action.payload.validate(task.payload)
-            account = action.account and action.read_account(task.account)
+            payload = action.payload.validate(task.payload, self.longest)
+            account = action.account and action.read_account(task.account, self.longest)
         except ActionError as error:
             return self.refuse(task, error)
         except BaseException as error:  # noqa: BLE001 - a user's own validator may raise anything

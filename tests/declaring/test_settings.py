@@ -3,6 +3,7 @@
 # Some settings are wrong on purpose.
 # pyright: basic
 
+import dataclasses
 import datetime as dt
 import traceback
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from arbvantage_provider import ConfigError, Provider
+from arbvantage_provider import TLS, ConfigError, Provider
 from arbvantage_provider.rate_limit import NoRateLimitMonitor, RateLimitMonitor
 from arbvantage_provider.settings import ENVIRONMENT
 
@@ -19,7 +20,10 @@ TOKEN = "token-of-these-settings"
 
 VALUES: dict[str, tuple[str, Any]] = {
     "name": ("weather", "weather"),
+    "auth_token_file": ("token.txt", "token.txt"),
     "hub_url": ("hub:1", "hub:1"),
+    "max_receive_bytes": ("20000", 20_000),
+    "max_send_bytes": ("1073741824", 1_073_741_824),
     "execution_timeout": ("2.5", 2.5),
     "max_concurrency": ("4", 4),
     "timezone": ("Europe/Riga", "Europe/Riga"),
@@ -53,7 +57,11 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     assert provider.settings.model_dump() == {
         "name": "p",
         "auth_token": None,
+        "auth_token_file": None,
         "hub_url": "hub-grpc:50051",
+        "tls": None,
+        "max_receive_bytes": 67_108_864,
+        "max_send_bytes": 67_108_864,
         "execution_timeout": 1.0,
         "max_concurrency": 16,
         "timezone": "UTC",
@@ -70,7 +78,25 @@ def test_the_defaults_are_those_of_the_documents() -> None:
 
 
 def test_every_setting_has_an_environment_variable() -> None:
-    assert set(ENVIRONMENT) == set(Provider("p").settings.model_dump())
+    parts = {f"tls.{field.name}" for field in dataclasses.fields(TLS)}
+    settings = set(Provider("p").settings.model_dump()) - {"tls"}
+    assert set(ENVIRONMENT) == settings | parts
+
+
+def test_the_parts_of_tls_are_read(environment: SetEnv) -> None:
+    parts = {"roots": "r.pem", "certificate": "c.pem", "key": "k", "server_name": "n"}
+    environment("PROVIDER_NAME", "p")
+    for name, value in parts.items():
+        environment(ENVIRONMENT[f"tls.{name}"], value)
+    assert Provider.from_env().settings.tls == TLS(**parts)
+    assert Provider.from_env(tls=None).settings.tls is None
+
+
+def test_a_part_of_tls_that_needs_another_is_named(environment: SetEnv) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment("PROVIDER_TLS_KEY", "k.pem")
+    with pytest.raises(ConfigError, match=r"^tls.certificate \(PROVIDER_TLS_CERT"):
+        Provider.from_env()
 
 
 @pytest.mark.parametrize("setting", VALUES)
@@ -143,7 +169,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("name", "\ud800", "valid string"),
     ("auth_token", 5, "valid string"),
     ("auth_token", [TOKEN], "valid string"),
+    ("auth_token_file", 5, "valid string"),
     ("hub_url", "", "at least 1 character"),
+    ("hub_url", "hub", "has no port"),
+    ("max_receive_bytes", 16_383, "greater than or equal to 16384"),
+    ("max_receive_bytes", True, "valid number"),
+    ("max_send_bytes", 1_073_741_825, "less than or equal to 1073741824"),
+    ("tls", {}, "instance of TLS"),
     ("execution_timeout", 0, "greater than 0"),
     ("execution_timeout", -1, "greater than 0"),
     ("execution_timeout", "soon", "valid number"),

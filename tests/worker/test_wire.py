@@ -201,13 +201,9 @@ def test_a_hub_that_dies_while_a_handler_runs_gets_the_result_when_it_is_back(
 
 
 def test_a_message_over_the_receive_limit_does_not_end_the_polling(
-    make_provider: Make, monkeypatch: pytest.MonkeyPatch, eventually: Any
+    make_provider: Make, eventually: Any
 ) -> None:
-    monkeypatch.setattr(
-        "arbvantage_provider.hub.channel.OPTIONS",
-        (("grpc.max_receive_message_length", 10_000),),
-    )
-    provider = make_provider()
+    provider = make_provider(max_receive_bytes=16_384)
     with LocalHub() as hub, running(provider, hub):
         hub.submit("echo", {"text": "x" * 20_000})
         eventually(lambda: provider.snapshot().tasks_oversized >= 1)

@@ -1,0 +1,69 @@
+"""Why there is no connection, and what to do about it: gRPC's words in ours."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a hub cannot be reached.
+
+    Attributes:
+        words: what is wrong, and what to write.
+        is_certain: whether waiting will not help.
+    """
+
+    words: str
+    is_certain: bool = True
+
+
+_OTHER_NAME: Final = Fault(
+    words="its certificate is not for this host; give the name that it is for as "
+    "TLS(server_name=…) (PROVIDER_TLS_SERVER_NAME)"
+)
+_UNKNOWN_ROOT: Final = Fault(
+    words="its certificate is of no authority that is trusted here; give the "
+    "authority's own as TLS(roots=…) (PROVIDER_TLS_ROOTS)"
+)
+# In the order in which they are looked for. The spelling is that of gRPC 1.76 to 1.85.
+_FAULTS: Final = {
+    "certificate has expired": Fault(words="its certificate has expired"),
+    "certificate is not yet valid": Fault(words="its certificate is not valid yet"),
+    "unable to get local issuer certificate": _UNKNOWN_ROOT,
+    "unable to get issuer certificate": _UNKNOWN_ROOT,
+    "self signed certificate": _UNKNOWN_ROOT,
+    "self-signed certificate": _UNKNOWN_ROOT,
+    "CERTIFICATE_VERIFY_FAILED": Fault(words="its certificate is not valid"),
+    "Hostname Verification Check failed": _OTHER_NAME,
+    "is not in peer certificate": _OTHER_NAME,
+    "WRONG_VERSION_NUMBER": Fault(
+        words="it speaks no TLS; write grpc://host:port for a hub in plain text"
+    ),
+}
+_HUNG_UP: Final = "Socket closed"
+_WANTS_CERTIFICATE: Final = Fault(
+    words="it hangs up on TLS; it may want a certificate, or another one: give "
+    "TLS(certificate=…, key=…) (PROVIDER_TLS_CERTIFICATE, PROVIDER_TLS_KEY)",
+    is_certain=False,
+)
+_WANTS_TLS: Final = Fault(
+    words="it hangs up on plain text; if it speaks TLS, write grpcs://host:port",
+    is_certain=False,
+)
+_UNKNOWN: Final = Fault(words="check hub_url (HUB_GRPC_URL)", is_certain=False)
+
+
+def explain(said: str, *, is_encrypted: bool = False) -> Fault:
+    """What gRPC's words for a connection that failed mean.
+
+    Args:
+        said: the details of a call that found no connection; ``""``: none.
+        is_encrypted: whether TLS was spoken.
+    """
+    if is_encrypted:
+        for words, fault in _FAULTS.items():
+            if words in said:
+                return fault
+    if _HUNG_UP in said:
+        return _WANTS_CERTIFICATE if is_encrypted else _WANTS_TLS
+    return _UNKNOWN
