@@ -177,7 +177,7 @@ class Provider:
             grace=self.settings.shutdown_timeout, logger=self.logger
         )
         self._dispatcher = self._make_dispatcher()
-        self._lifecycle = Lifecycle(self.name)
+        self._lifecycle = Lifecycle(self.name, self._redactor)
 
     @classmethod
     def from_env(cls, **overrides: Any) -> Self:
@@ -312,7 +312,9 @@ class Provider:
                 process imports the program (``if __name__ == "__main__":`` is missing).
         """
         run_until_stopped(
-            lambda: self.serve(hub_url=hub_url, auth_token=auth_token), self.stop
+            lambda: self.serve(hub_url=hub_url, auth_token=auth_token),
+            self.stop,
+            self.logger,
         )
 
     async def serve(

@@ -29,8 +29,12 @@ def serve(pipe: "connection.Connection[Any, Any]", modules: Iterable[str]) -> No
         importlib.import_module(module)
     with contextlib.suppress(EOFError, OSError):
         pipe.send_bytes(b"")
+        own = os.getpid()
         while True:
             outcome = run_packed(pipe.recv_bytes())
+            if os.getpid() != own:
+                # A function forked, and its copy must not answer for this process.
+                os._exit(os.EX_SOFTWARE)
             _flush()
             pipe.send_bytes(outcome)
 

@@ -17,7 +17,8 @@ from typing import (
 
 from typing_extensions import override
 
-from arbvantage_provider.handlers.readers import EMPTY, Reader
+from arbvantage_provider.exceptions import HandlerSignatureError
+from arbvantage_provider.handlers.readers import EMPTY, Inputs, Reader
 
 T = TypeVar("T")
 _UNIONS: Final = (Union, types.UnionType)
@@ -120,8 +121,25 @@ def show_kind(kind: Any) -> str:
 
 
 def read_injected(need: Need) -> Reader:
-    """A reader of what the lifespans made of a type."""
+    """A reader of what the lifespans made of a type.
+
+    It raises ``HandlerSignatureError`` where they made nothing of it: what a handler
+    needs is looked for when the provider starts, and this one came later.
+    """
     kind, default = need.kind, need.default
-    if default is EMPTY:
-        return lambda inputs: inputs.injected[kind]
-    return lambda inputs: inputs.injected.get(kind, default)
+    if default is not EMPTY:
+        return lambda inputs: inputs.injected.get(kind, default)
+
+    def read(inputs: Inputs) -> Any:
+        try:
+            return inputs.injected[kind]
+        except KeyError:
+            problem = (
+                f"there is no {show_kind(kind)}: the action was registered while the "
+                "provider runs; register it before start()"
+            )
+            raise HandlerSignatureError(
+                inputs.context.action, need.parameter, problem
+            ) from None
+
+    return read

@@ -26,7 +26,7 @@ _UNKNOWN_ROOT: Final = Fault(
     "authority's own as TLS(roots=…) (PROVIDER_TLS_ROOTS)"
 )
 # In the order in which they are looked for. The spelling is that of gRPC 1.76 to 1.85.
-_FAULTS: Final = {
+FAULTS: Final = {
     "certificate has expired": Fault(words="its certificate has expired"),
     "certificate is not yet valid": Fault(words="its certificate is not valid yet"),
     "unable to get local issuer certificate": _UNKNOWN_ROOT,
@@ -61,7 +61,7 @@ def explain(said: str, *, is_encrypted: bool = False) -> Fault:
         is_encrypted: whether TLS was spoken.
     """
     if is_encrypted:
-        for words, fault in _FAULTS.items():
+        for words, fault in FAULTS.items():
             if words in said:
                 return fault
     if _HUNG_UP in said:

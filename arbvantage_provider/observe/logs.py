@@ -19,8 +19,10 @@ from typing_extensions import override
 
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.observe.redaction import (
+    CURRENT_ACCOUNT,
     AccountSecrets,
     Redactor,
+    Secret,
     format_traceback,
 )
 from arbvantage_provider.observe.values import make_loggable, show
@@ -127,10 +129,7 @@ class _Renderer:
         self._render = _make_console() if file is None else _make_json()
 
     def __call__(self, logger: Any, method: str, event: Event) -> str:
-        secrets = event.pop(_SECRETS, None)
-        hides = isinstance(secrets, AccountSecrets)
-        more = secrets.values if hides else frozenset[str]()
-        clean = partial(self._clean, more=more)
+        clean = partial(self._clean, more=_find_secrets(event.pop(_SECRETS, None)))
         plain: Event = {}
         for key, value in event.items():
             if key in _OURS:
@@ -142,9 +141,18 @@ class _Renderer:
                 plain[name] = make_loggable(value, clean)
         return str(self._render(logger, method, plain))
 
-    def _clean(self, text: str, *, more: frozenset[str], keep: str = "") -> str:
+    def _clean(self, text: str, *, more: tuple[Secret, ...], keep: str = "") -> str:
         text = self._redactor.redact(text, more).encode("utf-8", "replace").decode()
         return _escape_controls(text, keep) if self._is_console else text
+
+
+def _find_secrets(bound: object) -> tuple[Secret, ...]:
+    """What the account of a line's task holds, and that of the code that writes it."""
+    secrets = bound if isinstance(bound, AccountSecrets) else AccountSecrets(b"")
+    current = CURRENT_ACCOUNT.get()
+    if current in {b"", secrets.raw}:
+        return secrets.values
+    return (*secrets.values, *AccountSecrets(current).values)
 
 
 _OURS: Final = frozenset({"level", "timestamp"})

@@ -4,9 +4,11 @@ import json
 import re
 import traceback
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from typing_extensions import override
 
@@ -15,7 +17,29 @@ SHORTEST_TOKEN: Final = 4
 SHORTEST_ACCOUNT_VALUE: Final = 6
 """Shorter texts stand in ordinary words too; cutting them would say nothing."""
 
+CURRENT_ACCOUNT: Final[ContextVar[bytes]] = ContextVar("CURRENT_ACCOUNT", default=b"")
+"""The account of the task that the running code belongs to, as the hub sent it.
+
+Tasks and threads that are started with a copy of the context have it too.
+"""
+
 _INPUT_VALUE: Final = re.compile(r"input_value=.*, input_type=")
+
+
+class Secret(NamedTuple):
+    """A text to cut out.
+
+    Attributes:
+        text: the secret itself.
+        core: the longest part of it that Python and JSON spell in one way only.
+    """
+
+    text: str
+    core: str
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 class Redactor:
@@ -26,17 +50,36 @@ class Redactor:
     """
 
     def __init__(self, token: str = "") -> None:
-        self._secrets: frozenset[str] = frozenset()
+        self._secrets: tuple[Secret, ...] = ()
         self.add(token)
 
     def add(self, token: str) -> None:
         """Cut this token too from now on."""
         if len(token) >= SHORTEST_TOKEN:
-            self._secrets |= {token}
+            self._secrets = tuple({*self._secrets, _make_secret(token)})
 
-    def redact(self, text: str, more: Iterable[str] = ()) -> str:
+    def redact(self, text: str, more: Iterable[Secret] = ()) -> str:
         """``text`` with ``***`` in place of each secret and each of ``more``."""
-        return cut_secrets(text, self._secrets.union(more))
+        return cut_secrets(text, (*self._secrets, *more))
+
+    def scrub(self, error: BaseException) -> None:
+        """Cut the secrets out of an exception, and out of those that it came from.
+
+        It is for what leaves this package: whoever prints it prints all of them.
+        """
+        for each in _iterate_errors(error):
+            with suppress(Exception):  # a class of the user's may refuse
+                self._scrub_one(each)
+
+    def _scrub_one(self, error: BaseException) -> None:
+        parts = tuple(map(self._redact_part, error.args))
+        if parts != error.args:
+            error.args = parts
+        notes: list[object] = getattr(error, "__notes__", [])
+        notes[:] = map(self._redact_part, notes)
+
+    def _redact_part(self, part: object) -> object:
+        return self.redact(part) if isinstance(part, str) else part
 
     @override
     def __repr__(self) -> str:
@@ -54,7 +97,7 @@ class AccountSecrets:
     raw: bytes = field(repr=False)
 
     @cached_property
-    def values(self) -> frozenset[str]:
+    def values(self) -> tuple[Secret, ...]:
         """Each text of at least ``SHORTEST_ACCOUNT_VALUE`` characters.
 
         Lines count by themselves too: the traceback of a group indents them.
@@ -65,20 +108,88 @@ class AccountSecrets:
         except (ValueError, RecursionError):
             found = {self.raw.decode("utf-8", "replace")}
         found |= {line for text in found for line in text.splitlines()}
-        return frozenset(v for v in found if len(v) >= SHORTEST_ACCOUNT_VALUE)
+        long = (text for text in found if len(text) >= SHORTEST_ACCOUNT_VALUE)
+        return tuple(map(_make_secret, long))
 
 
-def cut_secrets(text: str, secrets: Iterable[str]) -> str:
-    """``text`` without the secrets, however Python or JSON would spell them."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        for spelling in _spell(secret):
-            text = text.replace(spelling, MASK)
+def cut_secrets(text: str, secrets: Iterable[Secret]) -> str:
+    """``text`` without the secrets, however Python or JSON would spell them.
+
+    A text in a ``repr`` in a ``repr`` is escaped twice, and bytes spell each of theirs,
+    so a secret is looked for by what no spelling changes: most are nothing else.
+    """
+    # No spelling is shorter than the secret. An account may hold a megabyte of them.
+    size = len(text)
+    held = [each.text for each in secrets if each.core in text]
+    for secret in sorted(held, key=len, reverse=True):
+        if len(secret) > size:
+            continue
+        if _SPECIAL.search(secret) is None:
+            text = text.replace(secret, MASK)
+        else:
+            text = _cut_spelled(text, secret)
     return text
 
 
-def _spell(secret: str) -> set[str]:
+_SPECIAL: Final = re.compile(r"""[^ !#-&(-\[\]-~]+""")
+"""What some spelling escapes: quotes, backslashes, and what is no printable ASCII."""
+_LONGEST_PATTERN: Final = 10_000
+"""Characters; a pattern for a longer secret would take too long to make."""
+
+
+def _make_secret(text: str) -> Secret:
+    return Secret(text, max(_SPECIAL.split(text), key=len))
+
+
+def _cut_spelled(text: str, secret: str) -> str:
+    if len(secret) <= _LONGEST_PATTERN:
+        return re.sub(_make_pattern(secret), MASK, text)
     quoted = (repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False))
-    return {secret, *(text[1:-1] for text in quoted)}
+    for spelling in {secret, *(each[1:-1] for each in quoted)}:
+        text = text.replace(spelling, MASK)
+    return text
+
+
+def _make_pattern(secret: str) -> str:
+    """A pattern of the secret, escaped any number of times."""
+    parts: list[str] = []
+    end = 0
+    for special in _SPECIAL.finditer(secret):
+        parts += (re.escape(secret[end : special.start()]), _spell(special[0]))
+        end = special.end()
+    return "".join((*parts, re.escape(secret[end:])))
+
+
+def _spell(special: str) -> str:
+    """A pattern of characters that may be escaped; more backslashes may come before."""
+    bare = special.rstrip("\\")
+    # What the secret has of them counts with those of an escape.
+    found = [_spell_one(each) for each in bare if each != "\\"]
+    return "".join(found) + (r"\\++" if bare != special else "")
+
+
+def _spell_one(character: str) -> str:
+    literal = re.escape(character)
+    if character in "\"'":
+        return rf"\\*+{literal}"
+    escaped = "|".join(_list_escapes(character))
+    return rf"\\*+(?:{literal}|(?<=\\)(?i:{escaped}))"
+
+
+def _list_escapes(character: str) -> Iterator[str]:
+    """What follows the backslash, in Python and in JSON; that of bytes is their UTF-8."""
+    code = ord(character)
+    yield from _NAMED.get(character, ())
+    yield rf"U{code:08x}"
+    for encoding, width in (("utf-8", 1), ("utf-16-be", 2)):
+        raw = character.encode(encoding, "surrogatepass")
+        parts = [raw[n : n + width].hex() for n in range(0, len(raw), width)]
+        yield r"\\++".join(f"{'xu'[width - 1]}{part}" for part in parts)
+    if code <= 0xFF:
+        yield rf"x{code:02x}"
+
+
+_NAMED: Final = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
 
 def cut_input_values(text: str) -> str:
@@ -93,9 +204,24 @@ def format_traceback(error: BaseException) -> str:
     """
     try:
         lines = traceback.format_exception(error)
-    except Exception:  # noqa: BLE001 - a broken exception may raise anything
+    except BaseException:  # noqa: BLE001 - a broken exception may raise anything
         lines = [*traceback.format_tb(error.__traceback__), type(error).__name__]
     return cut_input_values("".join(lines)).rstrip()
+
+
+def _iterate_errors(error: BaseException) -> Iterator[BaseException]:
+    """The error, its causes and contexts, and the members of groups."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        waiting += (each.__cause__, each.__context__)
+        if isinstance(each, BaseExceptionGroup):
+            waiting += cast("BaseExceptionGroup[BaseException]", each).exceptions
 
 
 def _iterate_texts(value: object) -> Iterator[str]:

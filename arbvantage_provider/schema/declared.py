@@ -34,7 +34,11 @@ from arbvantage_provider.schema.legacy import (
     is_optional,
 )
 from arbvantage_provider.schema.objects import takes_object
-from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
+from arbvantage_provider.schema.problems import (
+    UNBUILDABLE,
+    describe_problem,
+    is_of_pydantic,
+)
 from arbvantage_provider.schema.violations import describe_violations
 
 Role = Literal["payload", "account"]
@@ -100,6 +104,10 @@ class Schema:
             root = "" if self.role == "payload" else self.role
             violations = describe_violations(error, read_object(raw, longest), root)
             raise self._refuse(violations, error.error_count()) from None
+        except (TypeError, ArithmeticError) as error:
+            if not is_of_pydantic(error):
+                raise
+            raise self._refuse([_misfit(self.role)], 1) from None
 
     def _refuse_text(self, problem: str) -> InvalidPayloadError:
         root = "" if self.role == "payload" else self.role
@@ -117,6 +125,15 @@ class Schema:
             f"{where}{first['message']}{more}",
             violations,
         )
+
+
+def _misfit(role: Role) -> Violation:
+    """What pydantic does not count as a violation, and words with the value in it."""
+    return Violation(
+        path="" if role == "payload" else role,
+        type="constraint",
+        message="A constraint of the schema cannot be applied to what is there",
+    )
 
 
 def compile_schema(

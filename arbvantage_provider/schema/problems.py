@@ -4,7 +4,10 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.errors import PydanticErrorMixin
 from pydantic_core import SchemaError
 
-UNBUILDABLE = (PydanticUserError, SchemaError, TypeError, NameError, RecursionError)
+UNBUILDABLE = (
+    *(PydanticUserError, SchemaError, TypeError, NameError, SyntaxError),
+    RuntimeError,  # such as that a constraint is none of this type; RecursionError, too
+)
 """What pydantic raises for a type that it cannot validate."""
 
 _LONGEST = 300
@@ -23,3 +26,12 @@ def describe_problem(error: Exception) -> str:
     if isinstance(error, NameError) and not isinstance(error, PydanticErrorMixin):
         text += "; give every name that the types use where the schema is registered"
     return text.partition(" For further information visit")[0][:_LONGEST]
+
+
+def is_of_pydantic(error: Exception) -> bool:
+    """Whether pydantic itself raised it, and not a validator that it called."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    module = frame.tb_frame.f_globals.get("__name__", "") if frame else ""
+    return str(module).partition(".")[0] == "pydantic"

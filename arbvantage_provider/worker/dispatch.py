@@ -373,4 +373,4 @@ def _skip_own_frames(error: BaseException) -> BaseException:
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
         frame = frame.tb_next
-    return error if frame is None else error.with_traceback(frame)
+    return error if frame is None else BaseException.with_traceback(error, frame)

@@ -1,7 +1,8 @@
-"""An event loop for one run, which nobody can keep from ending.
+"""An event loop for one run, which nobody can end, nor keep from ending.
 
 ``asyncio.run`` waits for every task that it cancels, so one handler that swallows
-its cancellation would keep the program alive for ever.
+its cancellation would keep the program alive for ever. And a ``SystemExit`` that any
+task raises stops a loop, and with it the tasks of all other handlers.
 """
 
 import asyncio
@@ -10,9 +11,12 @@ from asyncio import tasks
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from typing_extensions import override
+
+from arbvantage_provider.observe.unawaited import describe_bare, make_loop_handler
 
 T = TypeVar("T")
 
@@ -23,21 +27,84 @@ LAST_GRACE: Final = 1.0
 """Seconds that tasks have to end when they are cancelled with their loop."""
 
 
-def run_loop(main: Coroutine[Any, Any, T]) -> T:
+def run_loop(main: Coroutine[Any, Any, T], logger: Any) -> T:
     """What ``main`` returns, run on a loop of its own as ``asyncio.run`` does.
 
-    Tasks that are not done then are cancelled, and left behind if that does not
-    end them.
+    A ``SystemExit`` or ``KeyboardInterrupt`` of any other task goes to whoever awaits
+    that task, and the loop goes on. Tasks that are not done at the end are cancelled,
+    and left behind if that does not end them.
+
+    Args:
+        main: what to run.
+        logger: is told of such exits, and of errors that nobody awaits.
 
     Raises:
         RuntimeError: if a loop runs on this thread.
     """
     with asyncio.Runner() as runner:
-        runner.get_loop().set_default_executor(_DaemonThreads())
+        loop = runner.get_loop()
+        loop.set_default_executor(_DaemonThreads())
+        loop.set_exception_handler(make_loop_handler(logger))
+        running = loop.create_task(main)
         try:
-            return runner.run(main)
+            _outlive_exits(lambda: runner.run(_follow(running)), running, logger)
+            return running.result()
         finally:
-            _cancel_rest(runner.get_loop())
+            _cancel_rest(loop, logger)
+
+
+async def _follow(running: "asyncio.Task[Any]") -> None:
+    """Wait for a task, and cancel it when this is: by Ctrl-C, which the runner takes."""
+    try:
+        await asyncio.wait({running})
+    except asyncio.CancelledError:
+        running.cancel()
+        await asyncio.wait({running})
+        raise
+
+
+def _outlive_exits(
+    run: Callable[[], object], awaited: "asyncio.Future[Any]", logger: Any
+) -> None:
+    """``run`` the loop, again and again, until ``awaited`` is done.
+
+    Raises:
+        BaseException: what ``run`` raises, unless it is the exit of another task, or
+            something stopped the loop.
+    """
+    while True:
+        try:
+            run()
+        except (SystemExit, KeyboardInterrupt) as error:
+            frames = _find_frames_of_callback(error)
+            if awaited.done() or frames is None:
+                raise
+            logger.error("a task may not end the program", **describe_bare(error))
+            # Who awaits the task is to see its frames, and not those of the loop.
+            BaseException.with_traceback(error, frames.tb_next)
+        except RuntimeError:
+            if awaited.done() or not _may_run(awaited.get_loop()):
+                raise
+            logger.error("a task may not stop the event loop")
+        else:
+            return
+
+
+def _may_run(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop was only stopped, by a call of its ``stop``."""
+    return not loop.is_closed() and asyncio._get_running_loop() is None  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the same, without an exception
+
+
+def _find_frames_of_callback(error: BaseException) -> TracebackType | None:
+    """Where a callback or a task was called that raised it; ``None``: none did.
+
+    That is so for a signal that came while the loop slept.
+    """
+    step = asyncio.Handle._run.__code__  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - all of them run in it
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code is not step:
+        frames = frames.tb_next
+    return frames
 
 
 class _DaemonThreads(ThreadPoolExecutor):
@@ -81,16 +148,30 @@ class _DaemonThreads(ThreadPoolExecutor):
             self._idle.release()
 
 
-def _cancel_rest(loop: asyncio.AbstractEventLoop) -> None:
+def _cancel_rest(loop: asyncio.AbstractEventLoop, logger: Any) -> None:
     rest = asyncio.all_tasks(loop)
     for task in rest:
         task.cancel()
     if rest:
-        _, left = loop.run_until_complete(asyncio.wait(rest, timeout=LAST_GRACE))
-        for task in left:
+        for task in _finish(loop, _wait_briefly(rest), logger):
             # The runner waits for every task that it knows of.
             tasks._unregister_task(task)  # noqa: SLF001 - documented for such a use
             loop.set_exception_handler(_say_nothing)
+    _finish(loop, loop.shutdown_asyncgens(), logger)
+
+
+def _finish(
+    loop: asyncio.AbstractEventLoop, last: Coroutine[Any, Any, T], logger: Any
+) -> T:
+    finishing = loop.create_task(last)
+    _outlive_exits(lambda: loop.run_until_complete(finishing), finishing, logger)
+    return finishing.result()
+
+
+async def _wait_briefly(rest: set["asyncio.Task[Any]"]) -> set["asyncio.Task[Any]"]:
+    """Wait for cancelled tasks; those that do not end."""
+    _, left = await asyncio.wait(rest, timeout=LAST_GRACE)
+    return left
 
 
 def _say_nothing(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:

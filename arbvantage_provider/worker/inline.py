@@ -14,6 +14,7 @@ from arbvantage_provider.exceptions import (
     Violation,
 )
 from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.observe.redaction import CURRENT_ACCOUNT
 from arbvantage_provider.responses import NotJSONError, encode_json
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.dispatch import Call, Dispatcher
@@ -69,18 +70,23 @@ def dispatch_here(
     returns. One that something is injected into runs on a thread, as the loop that
     this belongs to runs here.
     """
-    if dispatcher.seam.middlewares:
-        return _on_loop(dispatcher, task, _run_around(dispatcher, task, run))
-    call = dispatcher.prepare(task)
-    if isinstance(call, Answer):
-        answer = call
-    elif call.action.needs_loop:
-        answer = _on_loop(dispatcher, task, _run_on_loop(dispatcher, call))
-    else:
-        answer = run(dispatcher, call)
-    if answer.failure is not None:
-        dispatcher.seam.report(task, answer)
-    return answer
+    token = CURRENT_ACCOUNT.set(task.account) if task.account else None
+    try:
+        if dispatcher.seam.middlewares:
+            return _on_loop(dispatcher, task, _run_around(dispatcher, task, run))
+        call = dispatcher.prepare(task)
+        if isinstance(call, Answer):
+            answer = call
+        elif call.action.needs_loop:
+            answer = _on_loop(dispatcher, task, _run_on_loop(dispatcher, call))
+        else:
+            answer = run(dispatcher, call)
+        if answer.failure is not None:
+            dispatcher.seam.report(task, answer)
+        return answer
+    finally:
+        if token is not None:
+            CURRENT_ACCOUNT.reset(token)
 
 
 async def _run_around(
@@ -136,13 +142,16 @@ def _on_loop(
 
     def run() -> Answer:
         try:
-            return run_loop(main)
-        except KeyboardInterrupt as error:
-            if threading.current_thread() is threading.main_thread():
+            return run_loop(main, dispatcher.logger_of(task))
+        except BaseException as error:
+            on_main = threading.current_thread() is threading.main_thread()
+            if on_main and isinstance(error, KeyboardInterrupt):
                 raise
-            return dispatcher.fail(task, error)
-        except BaseException as error:  # noqa: BLE001 - such as another task's SystemExit
-            return dispatcher.fail(task, error)
+            answer = dispatcher.fail(task, error)
+            if dispatcher.seam.middlewares:
+                # It did not come back through them, and they report their task.
+                dispatcher.seam.report(task, answer)
+            return answer
 
     return _start(run, None)[0] if _loop_runs_here() else run()
 

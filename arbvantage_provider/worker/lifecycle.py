@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from arbvantage_provider.exceptions import ProviderError
+from arbvantage_provider.observe.redaction import Redactor
 from arbvantage_provider.worker.loop import Worker
 
 
@@ -15,14 +16,16 @@ class Lifecycle:
 
     Args:
         name: the provider's name, for errors.
+        redactor: cuts the token out of what a run raises.
 
     Attributes:
         worker: of the run that is, or of the last one; ``None`` before the first.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, redactor: Redactor) -> None:
         self.worker: Worker | None = None
         self._name = name
+        self._redactor = redactor
         # Reentrant: a signal handler may call ``stop`` on the thread that is in here.
         self._lock = threading.RLock()
         self._request_stop: Callable[[], object] | None = None
@@ -46,6 +49,9 @@ class Lifecycle:
             self._request_stop = partial(loop.call_soon_threadsafe, stopping.set)
         try:
             yield
+        except BaseException as error:
+            self._redactor.scrub(error)
+            raise
         finally:
             with self._lock:
                 self._request_stop = None

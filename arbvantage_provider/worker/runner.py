@@ -6,6 +6,7 @@ handlers run on a thread.
 """
 
 import asyncio
+import os
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -34,6 +35,7 @@ class Runner:
     def __init__(self, dispatcher: Dispatcher, slots: int) -> None:
         self.clean_up = CLEAN_UP
         self._dispatcher = dispatcher
+        self._process = os.getpid()
         self._loop = asyncio.get_running_loop()
         self._calls: dict[asyncio.Future[Any], Call] = {}
         self._threads = ThreadPool(slots, "handler")
@@ -91,17 +93,32 @@ class Runner:
             timer.cancel()
             _set(ended)
 
-        return self._threads.run(partial(self._dispatcher.run, call), end)
+        return self._threads.run(partial(self._run_sync, call), end)
+
+    def _run_sync(self, call: Call) -> Answer:
+        answer = self._dispatcher.run(call)
+        self._end_copy()
+        return answer
 
     async def _run_async(self, call: Call, ended: asyncio.Future[None]) -> Answer:
         # The loop may have been busy since the task was admitted.
         self._dispatcher.begin(call)
         timer = self._loop.call_later(call.timeout, _set, ended)
         try:
-            return await self._dispatcher.run_async(call)
+            answer = await self._dispatcher.run_async(call)
+            self._end_copy()
+            return answer
         finally:
             timer.cancel()
             _set(ended)
+
+    def _end_copy(self) -> None:
+        """End this process if the handler forked, and this is not the worker.
+
+        The copy would take tasks of its own, with the worker's connection.
+        """
+        if os.getpid() != self._process:
+            os._exit(os.EX_SOFTWARE)
 
     async def _cancel(self, call: Call, running: Running) -> None:
         """Cancel an async handler; a thread looks at ``cancelled`` by itself."""

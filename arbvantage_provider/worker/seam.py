@@ -20,6 +20,7 @@ from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import ActionError
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.middleware import Middleware, Outcome, TaskInfo
+from arbvantage_provider.observe.redaction import CURRENT_ACCOUNT
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.failures import read_message
 
@@ -57,6 +58,7 @@ class Seam:
         self, task: Task, answer: Callable[[Task], Awaitable[tuple[Answer, Rest]]]
     ) -> tuple[Answer, Rest]:
         """What ``answer`` returns for ``task``, and whoever listens has been told."""
+        CURRENT_ACCOUNT.set(task.account)
         if not self.middlewares:
             answered, rest = await answer(task)
             self.report(task, answered)

@@ -26,7 +26,9 @@ class Forced(Exception):  # noqa: N818 - an event, not a mistake
 
 
 def run_until_stopped(
-    serve: Callable[[], Coroutine[Any, Any, None]], stop: Callable[[], None]
+    serve: Callable[[], Coroutine[Any, Any, None]],
+    stop: Callable[[], None],
+    logger: Any,
 ) -> None:
     """Run ``serve`` on a loop of its own; signals call ``stop``, then force.
 
@@ -48,7 +50,7 @@ def run_until_stopped(
             await serve()
 
     try:
-        run_loop(serve_with_signals())
+        run_loop(serve_with_signals(), logger)
     except Forced as error:
         if error.signum == signal.SIGINT:
             raise KeyboardInterrupt from None

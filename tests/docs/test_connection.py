@@ -36,7 +36,7 @@ def test_what_the_error_says_is_what_is_shown(read_table: ReadTable) -> None:
         for row in read_table("connection.md", after)
     }
     known = [v for v in vars(faults).values() if isinstance(v, faults.Fault)]
-    known += faults._FAULTS.values()
+    known += faults.FAULTS.values()
     said = {(re.split(";", fault.words)[0], fault.is_certain) for fault in known}
     assert {(words.partition(" (")[0], when) for words, when in said} == shown
 

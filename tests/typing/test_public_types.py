@@ -4,12 +4,14 @@ mypy and pyright read this file; running it shows that it is true as well.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import Any, Literal, Self, assert_type
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from arbvantage_provider import (
+    TLS,
     Action,
     Actions,
     ConfigError,
@@ -91,6 +93,9 @@ def test_a_provider_is_built_from_typed_arguments() -> None:
         connect_timeout=1,
         shutdown_timeout=0,
         poll_interval=0.5,
+        tls=TLS(roots=Path("ca.pem"), server_name="hub.example"),
+        max_receive_bytes=1_000_000,
+        max_send_bytes=1_000_000,
         log_level="ERROR",
         log_file=None,
     )
@@ -102,6 +107,18 @@ def test_a_provider_is_built_from_typed_arguments() -> None:
         provider.snapshot().state,
         Literal["new", "connecting", "running", "stopping", "stopped"],
     )
+
+
+async def fetch_token() -> str:
+    return "token"
+
+
+def test_a_token_may_be_a_function_or_a_file() -> None:
+    assert_type(Provider("shop", lambda: "token"), Provider)
+    assert_type(Provider("shop", fetch_token), Provider)
+    assert_type(Provider("shop", SecretStr("token")), Provider)
+    assert_type(Provider("shop", auth_token_file=Path("token")), Provider)
+    assert_type(Provider("shop", lambda: 5), Provider)  # type: ignore[arg-type, return-value] # pyright: ignore[reportArgumentType]
 
 
 def test_a_subclass_stays_itself() -> None:

@@ -1,0 +1,51 @@
+"""Errors that nobody awaits, logged without the values that asyncio would print.
+
+asyncio's own handler writes the ``repr`` of a task, a callback and their arguments
+to the root logger, secrets and all.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+LoopHandler: TypeAlias = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]
+"""See ``asyncio.loop.set_exception_handler``."""
+
+
+def make_loop_handler(logger: Any) -> LoopHandler:
+    """What an event loop of this package complains to.
+
+    An error is logged with its text where asyncio tells whose context it belongs to,
+    as the account of that task is cut out then. Python 3.11 never does: there, and
+    for plain futures, the line has the class and the place.
+    """
+
+    def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        source = context.get("task") or context.get("future") or context.get("handle")
+        if error is None:
+            logger.warning("an asyncio task was dropped", of=_name(source))
+        elif isinstance(error, SystemExit | KeyboardInterrupt):
+            return  # ``run_loop`` has told of it
+        elif hasattr(source, "get_context"):
+            logger.error("nobody awaited this error", exc_info=error)
+        else:
+            logger.error("nobody awaited this error", **describe_bare(error))
+
+    return handle
+
+
+def describe_bare(error: BaseException) -> dict[str, str]:
+    """An error without its text: the class, and where it was raised."""
+    place = "an unknown place"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        place = f"{code.co_filename}:{line} in {code.co_name}"
+    return {"error": type(error).__name__, "at": place}
+
+
+def _name(source: object) -> str:
+    """What a task runs; its ``repr`` may hold anything."""
+    coroutine = source.get_coro() if isinstance(source, asyncio.Task) else source
+    return str(getattr(coroutine, "__qualname__", type(coroutine).__name__))
