@@ -136,6 +136,20 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def kills(session: nox.Session) -> None:
+    """Kill a provider at random; arguments: --kills, --tasks, --seed."""
+    session.install("-c", LOCK, "-e", ".")
+    session.run("python", "tests/faults/kills.py", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run full slots under random faults; arguments: --minutes, --seed."""
+    session.install("-c", LOCK, "-e", ".")
+    session.run("python", "tests/faults/soak.py", *session.posargs)
+
+
+@nox.session
 def proto(session: nox.Session) -> None:
     """Generate arbvantage_provider/protos from proto/hub.proto."""
     session.install("--group", "proto")
