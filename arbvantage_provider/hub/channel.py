@@ -15,6 +15,8 @@ from arbvantage_provider.protos import hub_pb2_grpc
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    # Where data went out before, gRPC asks by a ping of another kind: a minute.
+    ("grpc.http2.ping_timeout_ms", 20_000),
     # A hub that comes back is found within seconds; the stock limit is minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),

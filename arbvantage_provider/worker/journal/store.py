@@ -12,6 +12,7 @@ Source: https://sqlite.org/wal.html for what a commit survives: the death of the
 process at any instant. After a power cut the last moments may be missing.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -155,6 +156,7 @@ class Store:
             if not _is_empty(self._file):
                 _check_kind(self.path, self._file)
             self._lock = _lock(self.path)
+            self._check_size(self._file)
             self._set_up(self._file)
             if _is_empty(self._file):
                 self._create(self._file, provider, hub)
@@ -166,6 +168,14 @@ class Store:
         except OSError as error:
             reason = error.strerror or str(error)
             raise JournalError(self.path, f"cannot be opened: {reason}") from error
+
+    def _check_size(self, file: sqlite3.Connection) -> None:
+        """Nothing else would miss a part of a page that is free."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        has_log = log.exists() and log.stat().st_size > 0
+        rest = self.path.stat().st_size % _read(file, "PRAGMA page_size")
+        if rest and not has_log:
+            raise JournalError(self.path, "is damaged; move it away: its end is gone")
 
     def _set_up(self, file: sqlite3.Connection) -> None:
         # SQLite gives its log the permissions of the file.
@@ -380,8 +390,15 @@ def _lock(path: Path) -> sqlite3.Connection:
 
 
 def _make(path: Path) -> None:
-    """Make the file if there is none, for its owner alone."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE))
+    """Make the file if there is none, for its owner alone.
+
+    One that is there is not opened: closing it again would end every lock that this
+    process holds on it, as POSIX has it.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE))
 
 
 def _is_empty(file: sqlite3.Connection) -> bool:
