@@ -20,7 +20,7 @@ from arbvantage_provider.exceptions import (
     ProtocolError,
 )
 from arbvantage_provider.hub.channel import Lines
-from arbvantage_provider.hub.faults import explain
+from arbvantage_provider.hub.faults import UNKNOWN, explain
 from arbvantage_provider.hub.gate import Gate, Kind
 from arbvantage_provider.hub.wire import (
     Pause,
@@ -145,12 +145,14 @@ class HubClient:
             ConfigError, AuthenticationError: if there is no token within ``seconds``.
         """
         await self._gate.open(seconds)
-        fault, said = explain(""), ""
+        fault, said = UNKNOWN, ""
         try:
             async with asyncio.timeout(seconds):
                 while (heard := await self._lines.find_problem()) is not None:
-                    said = heard or said
-                    fault = explain(said, is_encrypted=self._lines.is_encrypted)
+                    found = explain(heard, is_encrypted=self._lines.is_encrypted)
+                    # A host of several addresses fails in several ways by turns.
+                    if fault is UNKNOWN or found is not UNKNOWN:
+                        fault, said = found, heard or said
                     if fault.is_certain:
                         break
                     await self._lines.wait_for_change()

@@ -50,7 +50,7 @@ _WANTS_TLS: Final = Fault(
     words="it hangs up on plain text; if it speaks TLS, write grpcs://host:port",
     is_certain=False,
 )
-_UNKNOWN: Final = Fault(words="check hub_url (HUB_GRPC_URL)", is_certain=False)
+UNKNOWN: Final = Fault(words="check hub_url (HUB_GRPC_URL)", is_certain=False)
 
 
 def explain(said: str, *, is_encrypted: bool = False) -> Fault:
@@ -66,4 +66,4 @@ def explain(said: str, *, is_encrypted: bool = False) -> Fault:
                 return fault
     if _HUNG_UP in said:
         return _WANTS_CERTIFICATE if is_encrypted else _WANTS_TLS
-    return _UNKNOWN
+    return UNKNOWN

@@ -138,7 +138,8 @@ _LONGEST_PATTERN: Final = 10_000
 
 
 def _make_secret(text: str) -> Secret:
-    return Secret(text, max(_SPECIAL.split(text), key=len))
+    is_plain = _SPECIAL.search(text) is None
+    return Secret(text, text if is_plain else max(_SPECIAL.split(text), key=len))
 
 
 def _cut_spelled(text: str, secret: str) -> str:
@@ -185,7 +186,7 @@ def _list_escapes(character: str) -> Iterator[str]:
         raw = character.encode(encoding, "surrogatepass")
         parts = [raw[n : n + width].hex() for n in range(0, len(raw), width)]
         yield r"\\++".join(f"{'xu'[width - 1]}{part}" for part in parts)
-    if code <= 0xFF:
+    if character.isascii() or len(character.encode("latin-1", "ignore")):
         yield rf"x{code:02x}"
 
 
@@ -225,11 +226,12 @@ def _iterate_errors(error: BaseException) -> Iterator[BaseException]:
 
 
 def _iterate_texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for child in cast("dict[str, object]", value).values():
-            yield from _iterate_texts(child)
-    elif isinstance(value, list):
-        for child in cast("list[object]", value):
-            yield from _iterate_texts(child)
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            waiting += cast("dict[str, object]", each).values()
+        elif isinstance(each, list):
+            waiting += cast("list[object]", each)

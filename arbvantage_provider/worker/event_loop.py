@@ -79,13 +79,14 @@ def _outlive_exits(
             frames = _find_frames_of_callback(error)
             if awaited.done() or frames is None:
                 raise
-            logger.error("a task may not end the program", **describe_bare(error))
+            said = describe_bare(error)
+            logger.error("a task may not end the program", **said)  # noqa: TRY400 - its text may be secret
             # Who awaits the task is to see its frames, and not those of the loop.
             BaseException.with_traceback(error, frames.tb_next)
         except RuntimeError:
             if awaited.done() or not _may_run(awaited.get_loop()):
                 raise
-            logger.error("a task may not stop the event loop")
+            logger.error("a task may not stop the event loop")  # noqa: TRY400 - it tells nothing more
         else:
             return
 

@@ -16,10 +16,11 @@ LEAST = 16 * 1024
 def test_a_task_over_the_receive_limit_is_counted_and_the_others_go_on(
     make_provider: Make, eventually: Any
 ) -> None:
-    provider = make_provider(max_receive_bytes=LEAST)
+    provider = make_provider(max_receive_bytes=LEAST, poll_interval=0.05)
     with LocalHub() as hub, running(provider, hub):
         hub.submit("echo", {"text": "x" * LEAST})
-        eventually(lambda: provider.snapshot().tasks_oversized == 1)
+        # The hub may see that the call was given up, and hand the task out again.
+        eventually(lambda: provider.snapshot().tasks_oversized >= 1)
         assert hub.submit("echo", {"text": "a"}).result(20).status == "success"
 
 

@@ -72,7 +72,7 @@ def test_tls_for_an_address_without_a_scheme_is_not_warned_of(
 
 
 def test_a_local_hub_is_not_warned_of(make_provider: Make, log: Path) -> None:
-    provider = make_far(make_provider, "192.0.2.1:1")
+    provider = make_provider(hub_url="192.0.2.1:1")
     with LocalHub() as hub, running(provider, hub):
         hub.submit("echo").result(20)
     assert "in the clear" not in log.read_text(encoding="utf-8")

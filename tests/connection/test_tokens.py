@@ -343,13 +343,14 @@ def hold_polls(hub: LocalHub, count: int) -> None:
     """Have so many polls held, by tasks that come quicker than they are done."""
     hub.idle = "long_poll"
     hub.long_poll = 60
-    while hub.held < count:
+    for _ in range(100):
         handles = [hub.submit("echo") for _ in range(200)]
         handles[-1].result(20)
         try:
-            hub.wait_until(lambda: hub.held >= count, timeout=0.2)
+            return hub.wait_until(lambda: hub.held >= count, timeout=0.2)
         except TimeoutError:
             continue
+    return pytest.fail("there are too few polls")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@
 # ruff: noqa: TRY301
 # pyright: basic
 
+import asyncio
 import functools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from arbvantage_provider import ActionError, Provider
 
@@ -127,6 +130,29 @@ def test_an_account_value_is_neither_answered_nor_logged(
             json.loads(line)
 
 
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_is_found_however_often_it_was_quoted(run: Run, secret: str) -> None:
+    def fail(account: dict[str, Any]) -> None:
+        key = account["key"]
+        once = [repr([key]), json.dumps([key]), repr(key.encode()), ascii(key)]
+        raise ValueError([*once, repr(once), json.dumps([json.dumps(once)])], key)
+
+    message = run(fail, {}, {"key": SECRETS[secret]})["message"]
+    assert message.count("***") >= 9
+    for part in re.findall(r"[A-Za-z0-9]{4,}", SECRETS[secret]):
+        assert part not in message
+    for code in ("043f", "xd0", "xf0", "0001f600", "d83d"):
+        assert code not in message
+
+
+def test_a_secret_whose_signs_stand_alone_is_found(run: Run) -> None:
+    def fail(account: dict[str, Any]) -> None:
+        raise ValueError(repr([account["key"]]), "a quote's \\ and no more")
+
+    message = run(fail, {}, {"key": "'\"\\\n\x00é"})["message"]
+    assert message == r"""ValueError: ('[\'***\']', "a quote's \\ and no more")"""
+
+
 def pieces(secret: str) -> set[str]:
     """The secret, its lines, and how Python and JSON spell them."""
     found = {secret, *secret.split("\n"), repr(secret)[1:-1], json.dumps(secret)[1:-1]}
@@ -146,6 +172,61 @@ def test_the_token_is_neither_answered_nor_logged(
     assert provider.process_task("fail", {})["message"] == "PermissionError: Bearer ***"
     provider.logger.info(TOKEN, value=TOKEN, **{TOKEN: 1})
     assert TOKEN not in capsys.readouterr().err
+
+
+class Says:
+    """Writes an account's value through a provider's logger, from where it is asked."""
+
+    def __init__(self) -> None:
+        self.provider = Provider("p", execution_timeout=30)
+
+    def say(self) -> str:
+        self.provider.logger.info("hidden-secret", value=["hidden-secret"])
+        return "said"
+
+    async def say_async(self) -> None:
+        self.say()
+
+    async def say_in_thread(self) -> None:
+        await asyncio.to_thread(self.say)
+
+    async def say_in_subtask(self) -> None:
+        await asyncio.create_task(self.say_async())
+
+    async def say_in_callback(self) -> None:
+        asyncio.get_running_loop().call_soon(self.say)
+        await asyncio.sleep(0)
+
+    def say_in_validator(self) -> Any:
+        class Payload(BaseModel):
+            text: str = Field(default_factory=self.say)
+
+        def use(payload: Payload) -> None:
+            """It is said by now."""
+
+        return use
+
+
+@pytest.mark.parametrize("way", ["process_task", "dispatch"])
+@pytest.mark.parametrize("place", [name for name in vars(Says) if name[0] == "s"])
+def test_the_providers_own_logger_hides_the_account_of_the_task(
+    way: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    says = Says()
+    handler = getattr(says, place)
+    if place == "say_in_validator":
+        handler = handler()
+    says.provider.actions.register("use")(handler)
+    account = {"key": "hidden-secret"}
+    if way == "process_task":
+        assert says.provider.process_task("use", {}, account)["status"] == "success"
+    else:
+        says.provider.dispatch("use", b"{}", json.dumps(account).encode())
+    seen = capsys.readouterr().err
+    assert seen.count("***") == 2
+    assert "hidden-secret" not in seen
+    says.say()
+    assert capsys.readouterr().err.count("hidden-secret") == 2
 
 
 def test_values_deep_in_the_account_are_hidden(run: Run) -> None:

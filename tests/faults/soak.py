@@ -229,8 +229,10 @@ class Soak:
         try:
             for number in range(rounds):
                 self._go_through(number, hub, provider)
-                hub.stop()
-                hub = self._make_hub()
+                # The next one is there before the last one goes: no fault, here.
+                last, hub = hub, self._make_hub()
+                self._cable.cut()
+                last.stop()
             assert provider.stop() == 0, provider.stderr()
         finally:
             provider.close()

@@ -71,7 +71,7 @@ LEAVES: Final[list[Any]] = [
     *(str, int, float, bool, bytes, Decimal, uuid.UUID, Any),
     *(dt.datetime, dt.date, dt.time, dt.timedelta, AwareDatetime, SecretStr),
     *(list, dict, tuple, set, frozenset, Color, Size, Tight, Point, Pair, Part),
-    *(Literal["a", 1, True, None], Named, object, type(None), complex),
+    *(Literal["a", 1, True], Named, object, type(None), complex),
 ]
 WRONG: Final[list[Any]] = [
     *(None, "str", "no such", ForwardRef("Size"), 5, 1.5, b"x", (), (int,), {1}),

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import jiter
-from google.protobuf.message import DecodeError
 from declarations import Reader, read_schema
+from google.protobuf.message import DecodeError
 
 from arbvantage_provider import Provider
 from arbvantage_provider.exceptions import InvalidPayloadError, SchemaError
@@ -90,8 +90,7 @@ def compile_(data: bytes) -> None:
     with warnings.catch_warnings(action="ignore"):  # they are for the author
         try:
             schema = compile_schema("fuzzed", "payload", declared)
-        except SchemaError as error:
-            assert str(error)
+        except SchemaError:
             return
     for payload in (reader.rest(), b"{}", json.dumps(reader.keys).encode()):
         try:

@@ -1,14 +1,16 @@
 """A provider full of secrets, whose code lets each of them out in every way it can.
 
 Each secret begins with ``canary-``, so whatever leaves the process may not hold that
-word. The secrets are joined here, as a traceback shows the line that it stands on.
+word. The secrets are made here, as a traceback shows the line that it stands on.
 """
+
+# They are raised where a careless author would.
+# ruff: noqa: TRY301
 
 import asyncio
 import faulthandler
 import gc
 import logging
-import os
 import pickle
 import sys
 import threading
@@ -34,9 +36,8 @@ from arbvantage_provider import (
 from arbvantage_provider.executors.calls import pack_call
 from arbvantage_provider.rate_limit import RateLimitMonitor, RateLimits
 
-WORD = "-".join(("canary", ""))
-TOKEN = os.environ.get("CANARY_TOKEN", WORD + "token")
-"""The settings read it from the environment, too, in the runs of the command."""
+WORD = "CANARY-".lower()
+TOKEN = WORD + "token"
 
 
 class Account(BaseModel):

@@ -81,13 +81,17 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 """What the hub is told, and what is raised."""
 
 
+def make_error(case: str) -> BaseException:
+    return ERRORS[case]()
+
+
 def fail(case: str) -> None:
-    raise ERRORS[case]()
+    raise make_error(case)
 
 
 async def fail_async(case: str) -> None:
     await asyncio.sleep(0)
-    raise ERRORS[case]()
+    raise make_error(case)
 
 
 def recurse() -> Any:
@@ -102,7 +106,7 @@ async def fail_in_subtask(case: str, way: str) -> str:
     """What a task of its own raises comes back, or goes nowhere."""
 
     async def fail_now() -> None:
-        raise ERRORS[case]()
+        raise make_error(case)
 
     if way == "awaited":
         await asyncio.create_task(fail_now())

@@ -74,7 +74,10 @@ def find_canaries(text: str) -> list[str]:
 
 @pytest.mark.skipif(os.name != "posix", reason="processes of POSIX")
 @pytest.mark.parametrize("form", ["plain", "unified"])
-def test_no_secret_leaves_a_provider(form: str, tmp_path: Path) -> None:
+def test_no_secret_leaves_a_provider(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")  # asyncio logs reprs then
     log = tmp_path / "provider.log"
     options = [str(log)] if form == "unified" else []
     words = f"the hub knows {TOKEN}"
@@ -86,7 +89,6 @@ def test_no_secret_leaves_a_provider(form: str, tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONASYNCIODEBUG": "1"},
         )
         try:
             results = run_tasks(hub)
@@ -141,6 +143,7 @@ COMMANDS: list[list[str]] = [
     ["call", "raise_text", "--account", '{"key": 5, "pem": "canary-pem"}'],
     ["call", "fail_in_hook", "--account", json.dumps(ACCOUNT)],
     ["call", "leave_unawaited", "--account", json.dumps(ACCOUNT)],
+    ["call", "log_elsewhere", "--account", json.dumps(ACCOUNT)],
     ["call", "log_nothing"],
     ["call", "take_payload", '{"key": "canary-payload", "number": "canary-number"}'],
     ["call", "take_payload", '{"key": "canary-payload" canary-junk}'],

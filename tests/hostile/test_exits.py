@@ -22,10 +22,13 @@ EXITS = ["SystemExit: bye", "KeyboardInterrupt"]
 @pytest.mark.parametrize("case", EXITS)
 @pytest.mark.parametrize("way", ["awaited", "in a group", "gathered"])
 def test_what_a_task_of_a_handler_raises_comes_to_who_awaits_it(
-    ask: Ask, case: str, way: str
+    ask: Ask, case: str, way: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     result = ask("fail_in_subtask", {"case": case, "way": way})
     assert (result.status, result.message) == ("error", case)
+    seen = capfd.readouterr().err
+    assert "in fail_in_subtask" in seen
+    assert "event_loop.py" not in seen
 
 
 @pytest.mark.parametrize("case", EXITS)

@@ -22,16 +22,16 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and forks of
 
 
 @pytest.fixture
-def unruly(tmp_path: Path) -> Iterator[tuple[LocalHub, Program]]:
+def unruly(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LocalHub, Program]]:
     """The program in a process of its own, and its hub."""
+    # gRPC's own handlers of a fork may crash the copy before it does anything.
+    monkeypatch.setenv("GRPC_ENABLE_FORK_SUPPORT", "0")
     with LocalHub() as hub:
         program = subprocess.Popen(
             [sys.executable, str(PROGRAM), hub.url],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # gRPC's own handlers of a fork may crash the copy before it does anything.
-            env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
             start_new_session=True,
         )
         yield hub, program

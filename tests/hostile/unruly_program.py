@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -58,8 +59,8 @@ def lose_folder(folder: str) -> None:
 
 @register()
 def change_locale() -> str:
-    os.environ.clear()
-    os.environ["TZ"] = "Asia/Kathmandu"
+    os.environ.clear()  # noqa: TID251 - others may have read it
+    time.tzset()
     return locale.setlocale(locale.LC_ALL, "C")
 
 

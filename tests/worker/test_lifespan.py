@@ -579,3 +579,35 @@ def test_threads_of_lifespans_end_with_them(hub: LocalHub, provider: Provider) -
         if thread.name.startswith("lifespan"):
             thread.join(10)
             assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_an_action_that_comes_too_late_for_its_value_says_so(
+    hub: LocalHub, kind: str
+) -> None:
+    provider = Provider("late", log_level="CRITICAL")
+
+    async def use(pool: Inject[Pool]) -> None:
+        """Use it."""
+
+    def use_sync(pool: Inject[Pool]) -> None:
+        """Use it."""
+
+    def use_default(pool: Inject[Pool] | None) -> bool:
+        return pool is None
+
+    with running(provider, hub):
+        hub.wait_until(lambda: hub.polls >= 1)
+        provider.actions.register("use")(use if kind == "async" else use_sync)
+        provider.actions.register("use_default")(use_default)
+        refused = hub.submit("use").result()
+        assert hub.submit("use_default").result().data is True
+
+    assert refused.status == "error"
+    assert refused.message.startswith(
+        "HandlerSignatureError: action 'use': parameter 'pool': there is no "
+    )
+    assert refused.message.endswith(
+        "Pool: the action was registered while the provider runs; register it before "
+        "start()"
+    )
