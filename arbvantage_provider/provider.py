@@ -212,8 +212,8 @@ class Provider:
     def has_token(self) -> bool:
         """Whether there is a token to show to the hub, or a source of one."""
         settings = self.settings
-        has_source = self._token_function or settings.auth_token_file is not None
-        return bool(has_source or settings.token)
+        sources = (self._token_function, settings.auth_token_file)
+        return bool(settings.token) or any(source is not None for source in sources)
 
     @property
     def execution_timeout(self) -> float:
@@ -497,7 +497,7 @@ class Provider:
         return FixedToken(token)
 
     def _warn_of_file(self, reason: str) -> None:
-        text = "a changed file cannot be used; what it held before is"
+        text = "a changed file cannot be used; what it held before stays in use"
         self.logger.warning(text, reason=reason)
 
     def _make_worker(

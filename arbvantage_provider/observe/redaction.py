@@ -186,7 +186,7 @@ def _list_escapes(character: str) -> Iterator[str]:
         raw = character.encode(encoding, "surrogatepass")
         parts = [raw[n : n + width].hex() for n in range(0, len(raw), width)]
         yield r"\\++".join(f"{'xu'[width - 1]}{part}" for part in parts)
-    if character.isascii() or len(character.encode("latin-1", "ignore")):
+    if character.encode("latin-1", "ignore"):
         yield rf"x{code:02x}"
 
 

@@ -47,5 +47,5 @@ def describe_bare(error: BaseException) -> dict[str, str]:
 
 def _name(source: object) -> str:
     """What a task runs; its ``repr`` may hold anything."""
-    coroutine = source.get_coro() if isinstance(source, asyncio.Task) else source
+    coroutine: Any = getattr(source, "get_coro", lambda: source)()
     return str(getattr(coroutine, "__qualname__", type(coroutine).__name__))

@@ -93,7 +93,7 @@ def _outlive_exits(
 
 def _may_run(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether a loop was only stopped, by a call of its ``stop``."""
-    return not loop.is_closed() and asyncio._get_running_loop() is None  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the same, without an exception
+    return not loop.is_closed() and asyncio._get_running_loop() is None  # noqa: SLF001 - the same, without an exception
 
 
 def _find_frames_of_callback(error: BaseException) -> TracebackType | None:
@@ -101,7 +101,7 @@ def _find_frames_of_callback(error: BaseException) -> TracebackType | None:
 
     That is so for a signal that came while the loop slept.
     """
-    step = asyncio.Handle._run.__code__  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - all of them run in it
+    step = asyncio.Handle._run.__code__  # noqa: SLF001 - all of them run in it
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code is not step:
         frames = frames.tb_next

@@ -12,7 +12,7 @@ from soak import MOST_MORE, Plan, soak
 def test_what_goes_out_comes_in_and_neither_threads_nor_descriptors_grow(
     tmp_path: Path,
 ) -> None:
-    tally = soak(Plan(seconds=4, round=2, seed=3), tmp_path)
+    tally = soak(Plan(seconds=5, round=2.5, seed=1), tmp_path)
 
     assert tally.ended.total() > 100
     assert tally.faults.total() >= 1

@@ -1,5 +1,8 @@
 """Bytes as a dict schema: each byte chooses one more part of it."""
 
+# Some of it is wrong on purpose.
+# pyright: basic, reportGeneralTypeIssues=false
+
 import dataclasses
 import datetime as dt
 import enum

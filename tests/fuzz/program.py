@@ -1,5 +1,9 @@
 """The coverage-guided fuzzer: ``python program.py TARGET [libFuzzer options]``."""
 
+# atheris is in the environment of `nox -s fuzz` only.
+# pyright: basic, reportMissingImports=false, reportMissingModuleSource=false
+# pyright: reportAttributeAccessIssue=false
+
 import sys
 
 import atheris

@@ -53,7 +53,7 @@ class NotedError(Exception):
     """Has notes that cannot be read."""
 
     @property
-    def __notes__(self) -> list[str]:
+    def __notes__(self) -> list[str]:  # pyright: ignore[reportIncompatibleVariableOverride]
         raise SystemExit(SECRET)
 
 

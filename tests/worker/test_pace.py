@@ -111,6 +111,23 @@ def test_failures_wait_longer_each_time_up_to_ten_seconds(clock: ManualClock) ->
     assert clock.waits[-1] == pytest.approx(10.0)
 
 
+@pytest.mark.usefixtures("no_jitter")
+def test_polls_that_fail_together_count_as_one_failure(clock: ManualClock) -> None:
+    async def story(pace: Pace) -> None:
+        for _ in range(3):
+            await pace.take_turn()
+            pace.found_task()
+        turns = [await pace.take_turn() for _ in range(8)]
+        # One connection that is reset ends them all.
+        for _ in turns:
+            pace.failed()
+        assert await pace.take_turn()
+
+    tell(clock, story)
+
+    assert clock.waits == pytest.approx([0.1])
+
+
 def test_a_pause_is_kept_however_long(clock: ManualClock) -> None:
     async def story(pace: Pace) -> None:
         assert await pace.take_turn()

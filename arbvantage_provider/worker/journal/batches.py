@@ -12,8 +12,16 @@ from typing import Any, Final
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.hub.wire import Result, Task
-from arbvantage_provider.worker.journal import store
-from arbvantage_provider.worker.journal.store import BusyError, Change, Store
+from arbvantage_provider.worker.journal.store import (
+    BusyError,
+    Change,
+    Store,
+    answer,
+    arrive,
+    cross_out,
+    forget,
+    start,
+)
 from arbvantage_provider.worker.waits import Waits
 
 GATHER: Final = 0.001
@@ -62,25 +70,25 @@ class Journal:
         Returns:
             The place of this change: it is in the file once ``committed`` is as high.
         """
-        return self._write(store.arrive(number, digest, task, now=now))
+        return self._write(arrive(number, digest, task, now=now))
 
     def note_start(self, number: int, *, now: float) -> None:
         """The handler of a task is about to be called."""
-        self._write(store.start(number, now=now))
+        self._write(start(number, now=now))
 
     def note_answer(self, number: int, result: Result) -> None:
         """A task has an answer."""
-        self._write(store.answer(number, result.status, result.text))
+        self._write(answer(number, result.status, result.text))
 
     def note_taken(self, number: int, *, now: float) -> None:
         """The hub took the answer; overwrite what the task was given."""
         self._overwrites = True
-        self._write(store.cross_out(number, now=now))
+        self._write(cross_out(number, now=now))
 
     def forget(self, number: int) -> None:
         """Nothing more is kept of a task."""
         self._overwrites = True
-        self._write(store.forget(number))
+        self._write(forget(number))
 
     def _write(self, changes: list[Change]) -> int:
         """Have changes in the next commit."""
