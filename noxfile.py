@@ -150,6 +150,23 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz what reads tasks and schemas; arguments go to libFuzzer, for each target."""
+    session.install("-c", LOCK, "-e", ".")
+    session.install("--group", "fuzz")
+    options = ["-max_len=4096", *(session.posargs or ["-max_total_time=60"])]
+    for corpus in sorted(Path("tests/fuzz/corpus").iterdir()):
+        # What is interesting is kept for the next time, and what fails for the tests.
+        kept = Path(session.create_tmp(), corpus.name)
+        kept.mkdir(exist_ok=True)
+        session.run(
+            *("python", "tests/fuzz/program.py", corpus.name, *options),
+            *("-dict=tests/fuzz/words.dict", f"-artifact_prefix={corpus}/"),
+            *(str(kept), str(corpus)),
+        )
+
+
+@nox.session
 def proto(session: nox.Session) -> None:
     """Generate arbvantage_provider/protos from proto/hub.proto."""
     session.install("--group", "proto")

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 import json
 import re
 from collections.abc import Callable, Generator
@@ -106,6 +107,41 @@ def test_the_lines_about_tasks_are_those_that_are_logged(
     rows = read_table("running.md", "## Logging")
     shown = {(row[0].strip("`"), row[1].strip("`")) for row in rows}
     assert read_log(tmp_path / "log") == shown
+
+
+def test_the_lines_about_the_event_loop_are_those_that_are_logged(
+    tmp_path: Path, read_table: ReadTable
+) -> None:
+    log = tmp_path / "log"
+    provider = Provider("shop", log_file=str(log), execution_timeout=10)
+
+    async def leave() -> None:
+        raise SystemExit
+
+    async def fail() -> None:
+        raise ValueError
+
+    @provider.actions.register()
+    async def misbehave() -> None:
+        loop = asyncio.get_running_loop()
+        started = [loop.create_task(leave()), loop.create_task(fail())]
+        started.append(loop.create_task(wait_for_nothing()))
+        await asyncio.sleep(0)
+        loop.stop()
+        await asyncio.sleep(0)
+        started.clear()
+        gc.collect()
+
+    async def wait_for_nothing() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with LocalHub() as hub, running(provider, hub):
+        hub.submit("misbehave").result()
+
+    rows = read_table("running.md", "### The event loop")
+    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    logged = {line["event"] for line in lines if line["level"] != "info"}
+    assert logged == {row[0].strip("`") for row in rows}
 
 
 def test_the_figures_are_those_of_a_snapshot(shop: Shop, read_table: ReadTable) -> None:

@@ -84,13 +84,16 @@ def test_results_that_are_lost_on_the_way_to_the_hub_are_sent_again(
 
 
 def test_while_results_wait_no_more_tasks_are_taken_than_there_are_slots(
-    hub: LocalHub, start: Start
+    hub: LocalHub, cable: Cable, start: Start
 ) -> None:
-    hub.fail_submits("UNAVAILABLE", times=8)
-    handles = [hub.submit("quick") for _ in range(40)]
+    handles = [hub.submit("hold") for _ in range(40)]
     provider = start(max_concurrency=4)
+    provider.wait_for_runs(4)
+    cable.stall()
+    provider.open_gate()
     found = provider.wait_for(lambda found: found["results_waiting"] == 4)
-    assert found["tasks_taken"] == 4
+    assert found["tasks_taken"] == found["slots_taken"] == 4
+    cable.heal()
     hub.join(20)
     provider.settle()
 

@@ -26,6 +26,7 @@ def test_what_a_handler_returns_is_data_or_one_error_that_says_where(
         assert misbehaving.SECRET not in result.message
 
 
+@pytest.mark.once
 def test_fifty_megabytes_are_given_and_seventy_are_told_of(ask: Ask) -> None:
     assert len(ask("give_much", {"megabytes": 50}).data) == 50_000_000
     refused = ask("give_much", {"megabytes": 70})

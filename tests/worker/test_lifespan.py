@@ -581,6 +581,34 @@ def test_threads_of_lifespans_end_with_them(hub: LocalHub, provider: Provider) -
             assert not thread.is_alive()
 
 
+def test_a_task_of_a_lifespan_that_exits_ends_the_process_after_the_drain(
+    hub: LocalHub,
+) -> None:
+    provider = Provider("leaving", log_level="CRITICAL", shutdown_timeout=5)
+    begun = asyncio.Event()
+
+    async def leave() -> None:
+        await begun.wait()
+        raise SystemExit(7)
+
+    @provider.lifespan
+    async def background() -> AsyncIterator[int]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(leave())
+            yield 1
+
+    @provider.actions.register()
+    async def begin() -> str:
+        begun.set()
+        await asyncio.sleep(0.05)
+        return "done"
+
+    with pytest.raises(SystemExit) as caught, running(provider, hub):
+        answered = hub.submit("begin").result()
+    assert caught.value.code == 7
+    assert answered.data == "done"
+
+
 @pytest.mark.parametrize("kind", ["async", "sync"])
 def test_an_action_that_comes_too_late_for_its_value_says_so(
     hub: LocalHub, kind: str
