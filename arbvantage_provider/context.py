@@ -4,7 +4,52 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
+
+
+class TaskRateLimit(Protocol):
+    """The limit of a task's action, or else of its provider, for use in a handler.
+
+    Each block spends one permit when it begins, and waits for it, at most until the
+    deadline. Nothing is given back at its end. A task that is run without a hub has
+    no limit.
+
+    Raises:
+        RateLimitedError: if no permit will be free in time; the task is then
+            answered with ``limit``.
+    """
+
+    async def __aenter__(self) -> None:
+        """For an async handler."""
+        ...
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is given back."""
+        ...
+
+    def __enter__(self) -> None:
+        """For a sync handler; it blocks the handler's thread."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is given back."""
+        ...
+
+
+class NoTaskRateLimit:
+    """The limit where there is none."""
+
+    async def __aenter__(self) -> None:
+        """Nothing to wait for."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing to give back."""
+
+    def __enter__(self) -> None:
+        """Nothing to wait for."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to give back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +69,7 @@ class TaskContext:
         monotonic: the provider's clock, in seconds.
         make_logger: makes ``logger`` when it is asked for.
         is_cancelled: tells ``cancelled``.
+        make_rate_limit: makes ``rate_limit`` when it is asked for.
     """
 
     id: str
@@ -35,11 +81,24 @@ class TaskContext:
     monotonic: Callable[[], float] = field(repr=False)
     make_logger: Callable[[], Any] = field(repr=False)
     is_cancelled: Callable[[], bool] = field(repr=False)
+    make_rate_limit: Callable[[], TaskRateLimit] = field(
+        default=NoTaskRateLimit, repr=False
+    )
 
     @cached_property
     def logger(self) -> Any:
         """A logger that adds the task's id and action to each line."""
         return self.make_logger()
+
+    @cached_property
+    def rate_limit(self) -> TaskRateLimit:
+        """The limit of the action, or else of the provider, to spend by hand.
+
+        ``async with context.rate_limit:`` in an async handler, ``with`` in a sync
+        one, for each call but the first: that one was paid for when the handler
+        began.
+        """
+        return self.make_rate_limit()
 
     @property
     def remaining(self) -> float:

@@ -12,7 +12,7 @@ import builtins
 import difflib
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from typing_extensions import override
 
@@ -234,19 +234,37 @@ class RateLimitedError(ActionError):
     Args:
         wait_time: seconds until it is worth trying again; finite, not negative.
         message: what the hub is told.
+        closes: what else waits so long: ``"action"``, the tasks of this action (of
+            this key, where its limit has keys); ``"provider"``, all tasks: none is
+            taken from the hub; ``None``: nothing.
 
     Attributes:
         wait_time: as given, in seconds.
         is_worded: whether a message was given.
+        closes: as given.
 
     Raises:
-        ValueError: if ``wait_time`` is negative or not finite.
+        ValueError: if ``wait_time`` is negative or not finite, or ``closes`` is none
+            of those.
     """
 
-    def __init__(self, wait_time: float, message: str = "") -> None:
+    # For a subclass whose own __init__ does not call this one.
+    closes: Literal["action", "provider"] | None = None
+
+    def __init__(
+        self,
+        wait_time: float,
+        message: str = "",
+        *,
+        closes: Literal["action", "provider"] | None = None,
+    ) -> None:
         if not 0 <= wait_time < float("inf"):
             problem = f"wait_time is {wait_time!r}; give finite seconds, at least 0"
             raise ValueError(problem)
+        if closes not in (None, "action", "provider"):
+            problem = f"closes is {closes!r}; give 'action', 'provider' or None"
+            raise ValueError(problem)
+        self.closes = closes
         self.wait_time: float = float(wait_time)
         self.is_worded: bool = bool(message)
         super().__init__(

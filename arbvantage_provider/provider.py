@@ -40,6 +40,7 @@ from arbvantage_provider.responses import (
 )
 from arbvantage_provider.settings import (
     TWO_TOKENS,
+    MonitorErrorPolicy,
     ProviderSettings,
     ResponseFormat,
     make_settings,
@@ -54,7 +55,7 @@ from arbvantage_provider.worker.ledger import Ledger
 from arbvantage_provider.worker.lifecycle import Lifecycle
 from arbvantage_provider.worker.lifespan import Made
 from arbvantage_provider.worker.lifespans import Lifespans
-from arbvantage_provider.worker.limits import Limits, check_monitor
+from arbvantage_provider.worker.limits import Limits, check_monitor, describe_unused
 from arbvantage_provider.worker.loop import Worker
 from arbvantage_provider.worker.pace import Pace
 from arbvantage_provider.worker.places import Places, WaitingRoom
@@ -83,6 +84,9 @@ class Provider:
             result is thrown away and its slot stays taken until it returns.
         rate_limit_monitor: a limit on all tasks of this provider. While it is
             reached, no task is pulled.
+        on_monitor_error: what holds while a monitor, of the provider or an action,
+            raises or does not answer: ``"closed"``, no permit is free, and it is
+            asked again after a while; ``"open"``, there is no limit.
         max_concurrency: how many tasks may be in flight.
         timezone: an IANA name, such as ``Europe/Riga``, for what handlers and
             ``unified`` responses are told.
@@ -126,6 +130,7 @@ class Provider:
         execution_timeout: float = 1,
         rate_limit_monitor: RateLimitMonitor | None = None,
         *,
+        on_monitor_error: MonitorErrorPolicy = "closed",
         max_concurrency: int = 16,
         timezone: str = "UTC",
         response_format: ResponseFormat = "plain",
@@ -151,6 +156,7 @@ class Provider:
             auth_token_file=auth_token_file,
             hub_url=hub_url,
             execution_timeout=execution_timeout,
+            on_monitor_error=on_monitor_error,
             max_concurrency=max_concurrency,
             timezone=timezone,
             response_format=response_format,
@@ -348,7 +354,8 @@ class Provider:
         """The state and the figures of this moment."""
         worker = self._lifecycle.worker
         if worker is None:
-            return Snapshot(slots=self.settings.max_concurrency)
+            limits = describe_unused(self.rate_limit_monitor, self.actions)
+            return Snapshot(slots=self.settings.max_concurrency, limits=limits)
         return worker.snapshot()
 
     # --- running one task, without a hub -------------------------------------
@@ -508,6 +515,8 @@ class Provider:
         room = WaitingRoom(slots)
         limits = Limits(
             monitor=self.rate_limit_monitor,
+            actions=self.actions,
+            opens=settings.on_monitor_error == "open",
             clock=self._clock,
             stopping=stopping,
             slots=slots,
@@ -519,7 +528,7 @@ class Provider:
             clock=self._clock,
             stopping=stopping,
             poll_interval=settings.poll_interval,
-            most=1 if limits.gates_polls else slots,
+            most=limits.most_polls,
         )
         executors = Executors(
             actions=self.actions,
@@ -527,9 +536,11 @@ class Provider:
             logger=self.logger,
             slots=slots,
         )
+        dispatcher = self._dispatcher.inject(injected)
+        dispatcher.limit_of = limits.make_limit_of
         return Worker(
             hub=client,
-            dispatcher=self._dispatcher.inject(injected),
+            dispatcher=dispatcher,
             executors=executors,
             ledger=self._make_ledger(client.url),
             limits=limits,

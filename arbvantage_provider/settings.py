@@ -46,6 +46,7 @@ Seconds = Annotated[_Float, Field(gt=0)]
 Bytes = Annotated[_Integer, Field(ge=16 * 1024, le=1024 * 1024 * 1024)]
 """How long a message may be: there is room for a short error, and gRPC can count it."""
 ResponseFormat = Literal["plain", "unified"]
+MonitorErrorPolicy = Literal["closed", "open"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
@@ -60,6 +61,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "max_receive_bytes": "PROVIDER_MAX_RECEIVE_BYTES",
     "max_send_bytes": "PROVIDER_MAX_SEND_BYTES",
     "execution_timeout": "TASK_EXECUTION_TIMEOUT",
+    "on_monitor_error": "PROVIDER_ON_MONITOR_ERROR",
     "max_concurrency": "PROVIDER_MAX_CONCURRENCY",
     "timezone": "PROVIDER_TIMEZONE",
     "response_format": "PROVIDER_RESPONSE_FORMAT",
@@ -86,6 +88,8 @@ class ProviderSettings(BaseModel):
         max_receive_bytes: the longest message that is taken from the hub.
         max_send_bytes: the longest message that is sent to it.
         execution_timeout: how long a handler may run.
+        on_monitor_error: what holds while a rate limit monitor raises, or does not
+            answer: ``closed``, no permit is free; ``open``, there is no limit.
         max_concurrency: how many tasks may be in flight.
         timezone: an IANA name, such as ``Europe/Riga``.
         response_format: ``plain``, or ``unified`` with the provider's name and
@@ -111,6 +115,7 @@ class ProviderSettings(BaseModel):
     max_receive_bytes: Bytes = 64 * 1024 * 1024
     max_send_bytes: Bytes = 64 * 1024 * 1024
     execution_timeout: Seconds = 1.0
+    on_monitor_error: MonitorErrorPolicy = "closed"
     max_concurrency: Annotated[_Integer, Field(ge=1, le=10_000)] = 16
     timezone: str = "UTC"
     response_format: ResponseFormat = "plain"

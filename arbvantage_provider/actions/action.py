@@ -10,7 +10,7 @@ from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.handlers.invoke import Invoke
 from arbvantage_provider.handlers.plan import CallPlan
-from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
 from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.declared import Schema
 from arbvantage_provider.schema.document import LONGEST
@@ -32,7 +32,10 @@ class Action:
         result: checks a success's ``data``, and describes it, where the return
             annotation is a model, a dataclass or a ``TypedDict``; else ``None``.
         timeout: seconds that the handler has; ``None``: the provider's.
-        rate_limit_monitor: a limit of this action alone, or ``None``.
+        rate_limit_monitor: a limit of this action alone, or one for each key, or
+            ``None``.
+        max_wait: seconds that a task may wait for the limit; ``None``: as long as
+            its handler may run.
         max_concurrency: how many of its tasks may run at once; ``None``: all.
         retry: when its handler is run again, or ``None``.
         idempotent: whether a task that was interrupted by the death of the process
@@ -55,7 +58,8 @@ class Action:
     account_required: bool
     result: TypeAdapter[Any] | None
     timeout: float | None
-    rate_limit_monitor: RateLimitMonitor | None
+    rate_limit_monitor: RateLimitMonitor | PerKey | None
+    max_wait: float | None
     max_concurrency: int | None
     retry: Retry | None
     idempotent: bool

@@ -20,7 +20,8 @@ from arbvantage_provider.handlers.readers import NAMED
 from arbvantage_provider.handlers.retry import retry_async, retry_sync
 from arbvantage_provider.handlers.signature import Signature, read_signature
 from arbvantage_provider.handlers.types import is_dict, is_model, is_unsaid, strip
-from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
+from arbvantage_provider.rate_limit.check import find_monitor_problem
 from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.declared import (
     Role,
@@ -39,7 +40,8 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     description: Any,
     payload_schema: Any,
     account_schema: Any,
-    rate_limit_monitor: RateLimitMonitor | None,
+    rate_limit_monitor: RateLimitMonitor | PerKey | None,
+    max_wait: float | None = None,
     timeout: float | None,
     retry: Retry | None = None,
     max_concurrency: int | None = None,
@@ -53,6 +55,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     The arguments are those of ``Actions.register``; ``takes`` is the model that the
     first parameter must be, whatever its name.
     """
+    _check_wait(name, max_wait)
     _check_options(name, timeout=timeout, monitor=rate_limit_monitor, extra=extra)
     _check_engine_options(name, retry=retry, max_concurrency=max_concurrency)
     _check_flag(name, idempotent)
@@ -87,6 +90,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         result=compile_result(name, signature.returns),
         timeout=timeout,
         rate_limit_monitor=rate_limit_monitor,
+        max_wait=max_wait,
         max_concurrency=max_concurrency,
         retry=retry,
         idempotent=idempotent,
@@ -138,10 +142,28 @@ def _check_options(name: Any, *, timeout: Any, monitor: Any, extra: Any) -> None
     if timeout is not None and not (is_number and 0 < timeout <= sys.float_info.max):
         problem = f"timeout is {timeout!r}; give seconds greater than 0"
         raise RegistrationError(name, problem)
-    if monitor is not None and not isinstance(monitor, RateLimitMonitor):
-        problem = (
-            f"rate_limit_monitor is {monitor!r}; give an instance of a RateLimitMonitor"
-        )
+    _check_monitor(name, monitor)
+
+
+def check_limit(name: str, *, monitor: Any, max_wait: Any) -> None:
+    """Refuse a limit that an action cannot keep to.
+
+    Raises:
+        RegistrationError: if it is none, or ``max_wait`` is no number of seconds.
+    """
+    _check_monitor(name, monitor)
+    _check_wait(name, max_wait)
+
+
+def _check_monitor(name: str, monitor: Any) -> None:
+    if problem := find_monitor_problem(monitor, takes_keys=True):
+        raise RegistrationError(name, problem)
+
+
+def _check_wait(name: str, max_wait: Any) -> None:
+    is_number = isinstance(max_wait, int | float) and not isinstance(max_wait, bool)
+    if max_wait is not None and not (is_number and 0 <= max_wait <= sys.float_info.max):
+        problem = f"max_wait is {max_wait!r}; give seconds, at least 0"
         raise RegistrationError(name, problem)
 
 

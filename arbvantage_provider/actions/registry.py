@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -9,11 +10,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from typing_extensions import override
 
 from arbvantage_provider.actions.action import Action
-from arbvantage_provider.actions.build import build_action
+from arbvantage_provider.actions.build import build_action, check_limit
 from arbvantage_provider.actions.sending import check_sendable
-from arbvantage_provider.exceptions import DuplicateActionError, RegistrationError
+from arbvantage_provider.exceptions import (
+    ActionNotFoundError,
+    DuplicateActionError,
+    RegistrationError,
+)
 from arbvantage_provider.executors.source import ExecutorSource
-from arbvantage_provider.rate_limit import RateLimitMonitor
+from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
 from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.legacy import Extra
 
@@ -39,6 +44,8 @@ class Actions:
     def __init__(self, *, executor: ExecutorSource | None = None) -> None:
         self._executor = executor
         self._actions: dict[str, Action] = {}
+        self._changing = threading.Lock()
+        self._listeners: list[Callable[[str], object]] = []
         self.find: Callable[[str], Action | None] = self._actions.get
 
     def register(  # noqa: PLR0913, PLR0917 - options; the earlier SDK's are by position
@@ -48,7 +55,8 @@ class Actions:
         payload_schema: Any = None,
         account_schema: Any = None,
         *,
-        rate_limit_monitor: RateLimitMonitor | None = None,
+        rate_limit_monitor: RateLimitMonitor | PerKey | None = None,
+        max_wait: float | None = None,
         timeout: float | None = None,
         max_concurrency: int | None = None,
         retry: Retry | None = None,
@@ -67,7 +75,10 @@ class Actions:
                 schema.
             account_schema: the same for the account; if left out, the action
                 needs none.
-            rate_limit_monitor: a limit of this action alone.
+            rate_limit_monitor: a limit of this action alone, or a ``PerKey`` for
+                one limit per account, or whatever else a task names.
+            max_wait: seconds, at least 0, that a task may wait for the limit in its
+                slot; as long as the handler may run if left out.
             timeout: seconds that the handler has; the provider's
                 ``execution_timeout`` if left out.
             max_concurrency: how many tasks of this action may run at once; as many
@@ -93,6 +104,7 @@ class Actions:
             "payload_schema": payload_schema,
             "account_schema": account_schema,
             "rate_limit_monitor": rate_limit_monitor,
+            "max_wait": max_wait,
             "timeout": timeout,
             "max_concurrency": max_concurrency,
             "retry": retry,
@@ -114,7 +126,8 @@ class Actions:
         name: str | None = None,
         description: str | None = None,
         account_schema: Any = None,
-        rate_limit_monitor: RateLimitMonitor | None = None,
+        rate_limit_monitor: RateLimitMonitor | PerKey | None = None,
+        max_wait: float | None = None,
         timeout: float | None = None,
         max_concurrency: int | None = None,
         retry: Retry | None = None,
@@ -135,6 +148,7 @@ class Actions:
             description: for people.
             account_schema: the account's schema.
             rate_limit_monitor: a limit of this action alone.
+            max_wait: seconds that a task may wait for it.
             timeout: seconds that the handler has.
             max_concurrency: how many tasks of this action may run at once.
             retry: when the handler is run again.
@@ -156,6 +170,7 @@ class Actions:
                 payload_schema=payload,
                 account_schema=account_schema,
                 rate_limit_monitor=rate_limit_monitor,
+                max_wait=max_wait,
                 timeout=timeout,
                 max_concurrency=max_concurrency,
                 retry=retry,
@@ -190,6 +205,59 @@ class Actions:
         for action in renamed:
             self._add(action)
 
+    def set_rate_limit(
+        self,
+        name: str,
+        rate_limit_monitor: RateLimitMonitor | PerKey | None,
+        *,
+        max_wait: float | None = None,
+    ) -> None:
+        """Give an action another limit, or none; from any thread, at any time.
+
+        It counts from the next task. Those that wait for the limit now wait for the
+        new one, in the same order. What a handler closed is open again. A group that
+        the action was included from keeps its own.
+
+        Args:
+            name: the action's name.
+            rate_limit_monitor: the limit, as ``register`` takes it; ``None``: none.
+            max_wait: seconds that a task may wait for it; as before if left out.
+
+        Raises:
+            ActionNotFoundError: if there is no such action; it names the nearest.
+            RegistrationError: if it is no limit.
+        """
+        with self._changing:
+            action = self.find(name)
+            if action is None:
+                raise ActionNotFoundError(name, self._actions)
+            check_limit(name, monitor=rate_limit_monitor, max_wait=max_wait)
+            wait = action.max_wait if max_wait is None else max_wait
+            self._actions[name] = replace(
+                action, rate_limit_monitor=rate_limit_monitor, max_wait=wait
+            )
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener(name)
+
+    def watch(self, listener: Callable[[str], object]) -> Callable[[], None]:
+        """Have the names told of actions whose limit is set anew.
+
+        Args:
+            listener: is called with each, on whichever thread that happens.
+
+        Returns:
+            what ends it.
+        """
+        with self._changing:
+            self._listeners.append(listener)
+
+        def end() -> None:
+            with self._changing:
+                self._listeners.remove(listener)
+
+        return end
+
     def _add(self, action: Action) -> None:
         self._refuse_taken(action.name)
         if action.executor is None and self._executor is not None:
@@ -198,7 +266,8 @@ class Actions:
             action = replace(action, executor=executor)
         if action.executor is not None:
             check_sendable(action)
-        self._actions[action.name] = action
+        with self._changing:
+            self._actions[action.name] = action
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._actions:

@@ -3,6 +3,7 @@
 ``docs/rate-limits.md`` tells which monitor to take and how to write one.
 """
 
+from arbvantage_provider.rate_limit.keyed import LimitedTask, PerKey
 from arbvantage_provider.rate_limit.local import (
     AdvancedRateLimitMonitor,
     CustomRateLimitMonitor,
@@ -14,15 +15,21 @@ from arbvantage_provider.rate_limit.monitor import (
     NoRateLimitMonitor,
     RateLimitMonitor,
     RateLimits,
+    Reservation,
+    ReservingRateLimitMonitor,
 )
 
 __all__ = [
     "AdvancedRateLimitMonitor",
     "CustomRateLimitMonitor",
+    "LimitedTask",
     "LocalRateLimitMonitor",
     "NoRateLimitMonitor",
+    "PerKey",
     "RateLimitMonitor",
     "RateLimits",
+    "Reservation",
+    "ReservingRateLimitMonitor",
     "SlidingWindowRateLimitMonitor",
     "TimeBasedRateLimitMonitor",
 ]

@@ -15,7 +15,11 @@ from arbvantage_provider.rate_limit.bounds import (
     check_seconds,
     check_thresholds,
 )
-from arbvantage_provider.rate_limit.monitor import LocalRateLimitMonitor, RateLimits
+from arbvantage_provider.rate_limit.monitor import (
+    LocalRateLimitMonitor,
+    RateLimits,
+    Reservation,
+)
 from arbvantage_provider.rate_limit.rules import Bucket, Rule, Window
 
 _SYSTEM_CLOCK = SystemClock()
@@ -40,6 +44,7 @@ class _RuledMonitor(LocalRateLimitMonitor):
         self._clock = clock
         self._lock = threading.Lock()
         self._thresholds_reached = 0
+        self._last: Reservation | None = None
 
     @override
     def check_rate_limits(self) -> RateLimits | None:
@@ -49,12 +54,11 @@ class _RuledMonitor(LocalRateLimitMonitor):
             ``None`` when a permit is free; else the figures of the limit that
             has the longest wait.
         """
-        # No lock: a rule's due moment only moves on, so what is seen to lie
-        # ahead stays there.
-        now = self._clock.monotonic()
-        for rule in self._rules:
-            if rule.due > now:
-                return self._describe(now)
+        with self._lock:
+            now = self._clock.monotonic()
+            for rule in self._rules:
+                if rule.due > now:
+                    return self._describe(now)
         return None
 
     @override
@@ -64,20 +68,80 @@ class _RuledMonitor(LocalRateLimitMonitor):
         Returns:
             0.0 when it was spent, else the seconds until one will be free.
         """
-        reached = 0
         with self._lock:
             now = self._clock.monotonic()
             for rule in self._rules:
                 if rule.due > now:
                     return self._describe(now)["wait_time"]
-            for rule in self._rules:
-                reached = max(reached, rule.spend(now))
-            before, self._thresholds_reached = self._thresholds_reached, reached
-        if reached > before:
-            # Outside the lock: a log handler may be slow.
-            name = _THRESHOLDS[reached - 1]
-            _log.warning("a limit is nearly used up: %s of %r", name, self)
+            crossed = self._spend_each(now)
+        if crossed:
+            self._warn(crossed)
         return 0.0
+
+    @override
+    def reserve(self, patience: float, key: str | None = None) -> Reservation:
+        """Take the next permit if its moment is within ``patience`` seconds.
+
+        Permits are for moments in the order in which they were asked for, and
+        waiting for them needs no further call.
+
+        Args:
+            patience: how many seconds the caller would wait; ``math.inf`` for as
+                long as it takes, 0 for a permit that is free now.
+            key: without effect: there is one limit.
+
+        Returns:
+            The permit and the seconds to wait for it; or, with nothing taken, how
+            long it would have been.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            moment = max(now, *(rule.due for rule in self._rules))
+            wait = moment - now
+            if not wait <= patience:
+                return Reservation(granted=False, wait=wait)
+            crossed = self._spend_each(moment)
+            reserved = self._last = Reservation(granted=True, wait=wait)
+        if crossed:
+            self._warn(crossed)
+        return reserved
+
+    @override
+    def release(self, reservation: Reservation, key: str | None = None) -> None:
+        """Give a permit back that was granted and is not going to be used.
+
+        It is free again if no other was taken after it, else it is lost.
+        """
+        with self._lock:
+            if reservation is self._last:
+                self._last = None
+                for rule in self._rules:
+                    rule.unspend()
+
+    @override
+    def count_free(self, key: str | None = None) -> int:
+        """How many permits are free now.
+
+        Args:
+            key: without effect: there is one limit.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            return min(rule.count_free(now) for rule in self._rules)
+
+    def _spend_each(self, moment: float) -> int:
+        """Spend one permit of each rule; the threshold that is crossed by it, or 0."""
+        self._last = None
+        reached = 0
+        for rule in self._rules:
+            reached = max(reached, rule.spend(moment))
+        before, self._thresholds_reached = self._thresholds_reached, reached
+        return reached if reached > before else 0
+
+    def _warn(self, threshold: int) -> None:
+        """Log it; outside the lock, as a log handler may be slow."""
+        name = _THRESHOLDS[threshold - 1]
+        _log.warning("a limit is nearly used up: %s of %r", name, self)
 
     def _describe(self, now: float) -> RateLimits:
         binding = max(self._rules, key=_due)

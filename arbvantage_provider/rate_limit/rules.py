@@ -1,7 +1,8 @@
 """The arithmetic of limits: when the next permit is free, and spending it.
 
 A rule knows no clock and no lock: whoever holds it passes monotonic seconds
-that never go back, and spends from one thread at a time.
+that never go back, and spends from one thread at a time. A moment to spend at may
+lie ahead, as that of a permit that is reserved does.
 """
 
 import math
@@ -10,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-# Sums of seconds round: so much less than a threshold, in permits, counts as it.
+# Sums of seconds round: so much less than a number of permits counts as it.
 _HAIR = 1e-6
 
 
@@ -31,6 +32,14 @@ class Rule(Protocol):
         """
         ...
 
+    def unspend(self) -> None:
+        """Be as before the last spend; once, and with no spend in between."""
+        ...
+
+    def count_free(self, now: float) -> int:
+        """How many permits could be spent at ``now``."""
+        ...
+
 
 class Bucket:
     """A token bucket: ``burst`` permits at once, then one each ``interval`` seconds.
@@ -49,13 +58,14 @@ class Bucket:
         thresholds: shares of the burst, 0 to 1, from low to high.
     """
 
-    __slots__ = ("_interval", "_marks", "_tolerance", "due", "limit")
+    __slots__ = ("_before", "_interval", "_marks", "_tolerance", "due", "limit")
 
     def __init__(
         self, interval: float, burst: int = 1, thresholds: Sequence[float] = ()
     ) -> None:
         self.limit: int = burst
         self.due: float = -math.inf
+        self._before = self.due
         self._interval = interval
         self._tolerance = (burst - 1) * interval
         # At ``now``, burst - 1 + (due - now) / interval permits are in use.
@@ -67,8 +77,21 @@ class Bucket:
 
     def spend(self, now: float) -> int:
         """Move the moment on by one interval."""
+        self._before = self.due
         self.due = max(self.due, now - self._tolerance) + self._interval
         return bisect_right(self._marks, self.due - now)
+
+    def unspend(self) -> None:
+        """Move the moment back."""
+        self.due = self._before
+
+    def count_free(self, now: float) -> int:
+        """One for each interval since the moment, and one for the moment itself."""
+        since = now - self.due
+        if since < 0:
+            return 0
+        intervals = min(since / self._interval + _HAIR, self.limit)
+        return min(math.floor(intervals) + 1, self.limit)
 
 
 class Window:
@@ -84,7 +107,7 @@ class Window:
         thresholds: shares of the limit, 0 to 1, from low to high.
     """
 
-    __slots__ = ("_counts", "_seconds", "_times", "due", "limit")
+    __slots__ = ("_counts", "_dropped", "_seconds", "_times", "due", "limit")
 
     def __init__(
         self, limit: int, seconds: float, thresholds: Sequence[float] = ()
@@ -94,6 +117,7 @@ class Window:
         self._seconds = seconds
         # The oldest falls out when a new one comes, so nothing is ever swept.
         self._times: deque[float] = deque(maxlen=limit)
+        self._dropped = -math.inf
         self._counts = [
             max(1, math.ceil(share * limit - _HAIR))
             for share in thresholds
@@ -103,6 +127,7 @@ class Window:
     def spend(self, now: float) -> int:
         """Note the moment; a full window is due when its oldest leaves it."""
         times = self._times
+        self._dropped = times[0] if len(times) == self.limit else -math.inf
         times.append(now)
         if len(times) == self.limit:
             self.due = times[0] + self._seconds
@@ -111,3 +136,16 @@ class Window:
             if len(times) >= count and times[-count] + self._seconds > now:
                 reached += 1
         return reached
+
+    def unspend(self) -> None:
+        """Forget the last moment, and remember the one that it pushed out."""
+        times = self._times
+        times.pop()
+        if self._dropped > -math.inf:
+            times.appendleft(self._dropped)
+        self.due = self._dropped + self._seconds
+
+    def count_free(self, now: float) -> int:
+        """As many as the window that ends now has not seen."""
+        left = bisect_right(self._times, now, key=lambda time: time + self._seconds)
+        return self.limit - len(self._times) + left

@@ -16,7 +16,12 @@ from typing import Any, TypeAlias
 from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.actions.result import MisfitError, keep_promise
 from arbvantage_provider.clock import Clock
-from arbvantage_provider.context import Profile, TaskContext
+from arbvantage_provider.context import (
+    NoTaskRateLimit,
+    Profile,
+    TaskContext,
+    TaskRateLimit,
+)
 from arbvantage_provider.exceptions import (
     ActionError,
     ActionNotFoundError,
@@ -139,6 +144,7 @@ class Call:
             monotonic=dispatcher.monotonic,
             make_logger=lambda: dispatcher.logger_of(self.task),
             is_cancelled=lambda: self.cancelled,
+            make_rate_limit=lambda: dispatcher.limit_of(self),
         )
 
 
@@ -162,6 +168,7 @@ class Dispatcher:
         injected: what they made, by the types that parameters ask for; empty while
             they are not open.
         seam: where logging, counting and middleware hang.
+        limit_of: makes the limit that a task's handler may ask for by hand.
     """
 
     def __init__(  # noqa: PLR0913 - each is another room's part
@@ -185,6 +192,7 @@ class Dispatcher:
         self.longest = longest
         self.clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
+        self.limit_of: Callable[[Call], TaskRateLimit] = _make_no_limit
         self.seam: Seam = Seam(profile.name, clock, self.logger_of)
         self.find: Callable[[str], Action | None] = actions.find
         self._actions = actions
@@ -360,6 +368,10 @@ class Dispatcher:
             action=task.action,
             secrets=AccountSecrets(task.account),
         )
+
+
+def _make_no_limit(_: Call) -> TaskRateLimit:
+    return NoTaskRateLimit()
 
 
 def _close(value: object) -> None:

@@ -1,6 +1,7 @@
 """What a worker counts while it runs, and whether its hub answers."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from arbvantage_provider.clock import Clock
@@ -8,7 +9,7 @@ from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.responses import Status
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.ledger import Ledger
-from arbvantage_provider.worker.snapshot import Snapshot, State
+from arbvantage_provider.worker.snapshot import LimitFigures, Snapshot, State
 
 
 class Figures:
@@ -29,14 +30,12 @@ class Figures:
         stuck: how many slots wait for a handler that is past its deadline.
         submitting: how many results the hub has not taken yet.
         parked: how many of them are parked.
-        rate_limit: what the provider's monitor said last: seconds to wait.
     """
 
     def __init__(self, *, clock: Clock, slots: int, logger: Any) -> None:
         self.state: State = "new"
         self.taken = self.answered = self.refused = self.oversized = 0
         self.stuck = self.submitting = self.parked = 0
-        self.rate_limit: float = 0.0
         self.by_status: Counter[str] = Counter()
         self._clock = clock
         self._slots = slots
@@ -45,7 +44,12 @@ class Figures:
         self._failing = False
 
     def snapshot(
-        self, unanswered: int, *, is_blocked: bool, ledger: Ledger
+        self,
+        unanswered: int,
+        *,
+        is_blocked: bool,
+        ledger: Ledger,
+        limits: Mapping[str, LimitFigures],
     ) -> Snapshot:
         """All of them at this moment.
 
@@ -53,6 +57,7 @@ class Figures:
             unanswered: how many tasks the hub waits for.
             is_blocked: whether something blocks the event loop.
             ledger: knows what came twice, and whether the journal can be written.
+            limits: the figures of the limits; ``""``: the provider's own.
         """
         can_work = self.stuck < self._slots and not (is_blocked or ledger.failing)
         contact = self._last_contact
@@ -73,7 +78,8 @@ class Figures:
             since_contact=None
             if contact is None
             else self._clock.monotonic() - contact,
-            rate_limit=self.rate_limit,
+            rate_limit=limits[""].wait if "" in limits else 0.0,
+            limits=limits,
         )
 
     def note_answer(self, _: Task, answer: Answer) -> None:

@@ -1,33 +1,45 @@
-"""Where a rate limit acts: before a poll, and before a handler runs.
+"""Where rate limits act: before a poll, before a handler runs, and inside of it.
 
 The provider's monitor is looked at before a poll, so that no task is pulled that
 may not run, and one permit is spent when a handler is about to run. An action's
-own monitor lets the task wait in its slot for as long as the action's timeout,
-in at most half of the slots; beyond that the task is answered with ``limit``.
-
-Looking at a monitor of this package takes a microsecond. Any other monitor may
-sleep or talk to a server, so it is called on a thread.
+own monitor lets the task wait in its slot, up to ``max_wait`` seconds and in at most
+half of the slots; beyond that the task is answered with ``limit``.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from pydantic_core import from_json
+
+from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.clock import Clock
+from arbvantage_provider.context import TaskRateLimit
 from arbvantage_provider.exceptions import ConfigError, RateLimitedError
 from arbvantage_provider.rate_limit import (
-    LocalRateLimitMonitor,
+    LimitedTask,
     NoRateLimitMonitor,
+    PerKey,
     RateLimitMonitor,
 )
+from arbvantage_provider.rate_limit.check import find_monitor_problem
+from arbvantage_provider.worker.by_hand import LimitByHand
+from arbvantage_provider.worker.dispatch import Call
+from arbvantage_provider.worker.gate import Gate
+from arbvantage_provider.worker.inquiry import LONGEST_WAIT, count_free
 from arbvantage_provider.worker.places import WaitingRoom
-from arbvantage_provider.worker.threads import ThreadPool
-from arbvantage_provider.worker.waits import Waits, first_of
+from arbvantage_provider.worker.questions import Source
+from arbvantage_provider.worker.snapshot import LimitFigures
+from arbvantage_provider.worker.visits import GRACE, Visit
 
-FIRST_ERROR_WAIT: Final = 0.1
-LONGEST_ERROR_WAIT: Final = 10.0
-_SHORTEST_WAIT: Final = 0.001
+SILENCE: Final = 1.0
+"""Seconds that a task waits at least for a monitor of the provider that says nothing."""
+MARGIN: Final = 0.05
+"""Seconds before its deadline that a handler is told that it waits in vain, so that
+it is answered for with ``limit``."""
 
 
 def check_monitor(monitor: Any) -> RateLimitMonitor:
@@ -36,150 +48,258 @@ def check_monitor(monitor: Any) -> RateLimitMonitor:
     Raises:
         ConfigError: if it is no monitor.
     """
-    if monitor is None:
-        return NoRateLimitMonitor()
-    if not isinstance(monitor, RateLimitMonitor):
-        problem = f"{monitor!r} is none; give an instance of a RateLimitMonitor"
-        raise ConfigError(f"rate_limit_monitor: {problem}")
-    return monitor
+    if problem := find_monitor_problem(monitor, takes_keys=False):
+        raise ConfigError(problem)
+    return NoRateLimitMonitor() if monitor is None else monitor
 
 
 class Limits:
     """The limits of one running provider.
 
     Args:
-        monitor: the provider's own, or ``None``.
+        monitor: the provider's own, or one without limits.
+        actions: those that may have limits of their own, which may change.
+        opens: whether tasks pass while a monitor fails.
         clock: tells when a wait is over.
         stopping: set when waiting is no longer worth it.
         slots: how many tasks may be in flight.
         room: where tasks wait for the limit of their action.
-        logger: told when a monitor raises.
+        logger: told when a limit is reached, closed, or cannot be asked.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part, or a setting, of its own
         self,
         *,
-        monitor: RateLimitMonitor | None,
+        monitor: RateLimitMonitor,
+        actions: Actions,
+        opens: bool,
         clock: Clock,
         stopping: asyncio.Event,
         slots: int,
         room: WaitingRoom,
         logger: Any,
     ) -> None:
-        self._monitor = None if isinstance(monitor, NoRateLimitMonitor) else monitor
+        self._actions = actions
+        self._opens = opens
         self._clock = clock
         self._stopping = stopping
+        self._closed = asyncio.Event()
+        self._slots = slots
         self._room = room
         self._logger = logger
-        self._threads = ThreadPool(slots + 1, "rate-limit")
-        self._errors = Waits(FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT)
+        self._gates: dict[str, Gate] = {}
+        self._kept: dict[str, Action] = {}
+        self._loop = asyncio.get_running_loop()
+        self._end_watching: Callable[[], None] | None = None
+        self._provider: Gate | None = None
+        if type(monitor) is not NoRateLimitMonitor:
+            self._provider = self._make_gate("the provider", monitor)
+
+    # --- before a poll -------------------------------------------------------
 
     @property
     def gates_polls(self) -> bool:
-        """Whether the provider has a limit of its own."""
-        return self._monitor is not None
+        """Whether a poll has to be looked at first."""
+        return self._provider is not None
 
-    async def look(self) -> float:
-        """Seconds until a poll is worth it; 0 when one is now."""
-        if self._monitor is None:
-            return 0.0
-        return await self._look_at(self._monitor)
+    @property
+    def most_polls(self) -> int:
+        """How many polls may be out at once, if each of them may begin.
 
-    async def spend(
-        self,
-        own: RateLimitMonitor | None,
-        patience: float,
-        on_wait: Callable[[], None],
-    ) -> None:
+        Where a monitor does not tell how many permits are free, it is one.
+        """
+        is_blind = self._provider is not None and not self._provider.counts
+        return 1 if is_blind else self._slots
+
+    async def look(self, polls: int) -> float:
+        """Seconds until so many polls may be out at once; 0: they may now."""
+        return 0.0 if self._provider is None else await self._provider.look(polls)
+
+    # --- before a handler runs -----------------------------------------------
+
+    def holds(self, action: Action) -> bool:
+        """Whether a task of this action has to pass a limit."""
+        return (
+            self._provider is not None
+            or action.rate_limit_monitor is not None
+            or action.name in self._gates
+        )
+
+    async def spend(self, call: Call, on_wait: Callable[[], None]) -> None:
         """Spend what a handler needs before it runs; wait for it in the slot.
 
         Args:
-            own: the action's monitor, if it has one.
-            patience: seconds that the task may wait for the action's monitor.
-            on_wait: called if it has to wait for that.
+            call: the task.
+            on_wait: called if it has to wait for its action's limit.
 
         Raises:
-            RateLimitedError: if it would take longer, or the provider stops.
+            RateLimitedError: if that would take longer than it may, or the provider
+                stops.
         """
-        if own is not None and not isinstance(own, NoRateLimitMonitor):
-            await self._wait_for_own(own, patience, on_wait)
-        if self._monitor is not None:
-            while (wait := await self._try_spend(self._monitor)) > 0:
-                if await self._clock.wait(self._stopping, wait):
-                    raise RateLimitedError(wait)
+        describe = partial(_describe, call)
+        gate, provider = self._find_gate(call.action), self._provider
+        patience = self._find_patience(call)
+        if provider is not None and provider.is_shut:
+            await provider.wait_until_open(self._visit_provider(patience))
+        if gate is not None and not gate.try_pass(describe):
+            visit = Visit(
+                patience=patience,
+                silence=max(patience, GRACE),
+                clock=self._clock,
+                ending=self._stopping,
+                room=self._room,
+                on_wait=on_wait,
+            )
+            await gate.enter(visit, describe)
+        # A handler of this action may have shut it meanwhile.
+        provider = self._provider
+        if provider is not None and not provider.try_pass(describe):
+            await provider.enter(self._visit_provider(patience), describe)
 
-    async def _wait_for_own(
-        self, monitor: RateLimitMonitor, patience: float, on_wait: Callable[[], None]
-    ) -> None:
-        until = self._clock.monotonic() + patience
-        queued = False
-        try:
-            while (wait := await self._try_spend(monitor)) > 0:
-                over = self._clock.monotonic() + wait > until
-                if over or not (queued or self._room.enter()):
-                    raise RateLimitedError(wait)
-                if not queued:
-                    queued = True
-                    on_wait()
-                if await self._clock.wait(self._stopping, wait):
-                    raise RateLimitedError(wait)
-        finally:
-            if queued:
-                self._room.leave()
+    def _visit_provider(self, patience: float) -> Visit:
+        """A task that is here already waits as long as it takes.
 
-    async def _try_spend(self, monitor: RateLimitMonitor) -> float:
-        """Spend a permit if one is free; else the seconds until one may be."""
-        if isinstance(monitor, LocalRateLimitMonitor):
-            return self._read(monitor.try_spend)
-        wait = await self._look_at(monitor)
-        if wait == 0:
-            return await self._ask(lambda: monitor.make_safe_request(_spend))
-        return wait
-
-    async def _look_at(self, monitor: RateLimitMonitor) -> float:
-        def look() -> float:
-            return read_wait(monitor.check_rate_limits())
-
-        if isinstance(monitor, LocalRateLimitMonitor):
-            return self._read(look)
-        return await self._ask(look)
-
-    async def _ask(self, question: Callable[[], float]) -> float:
-        """Ask a user's monitor on a thread.
-
-        One that is still at it when the provider stops is left behind.
+        It does not wait so long for a monitor that gives no answer at all.
         """
-        asked = self._threads.run(partial(self._read, question))
-        await first_of(asked, self._stopping)
-        if not asked.done():
-            asked.cancel()
-            return FIRST_ERROR_WAIT
-        return asked.result()
+        return Visit(
+            patience=math.inf,
+            silence=max(patience, SILENCE),
+            clock=self._clock,
+            ending=self._stopping,
+        )
 
-    def _read(self, answer: Callable[[], float]) -> float:
-        """A monitor's answer; one that raises closes the gate for a while."""
-        try:
-            wait = float(answer())
-        except BaseException:
-            wait = self._errors.draw()
-            self._logger.exception("rate limit monitor raised", wait=round(wait, 3))
+    def _find_patience(self, call: Call) -> float:
+        action = self._actions.find(call.action.name) or call.action
+        return call.timeout if action.max_wait is None else action.max_wait
+
+    # --- inside a handler ----------------------------------------------------
+
+    def make_limit_of(self, call: Call) -> TaskRateLimit:
+        """What a handler may spend by hand: of its action, or else of the provider."""
+        return LimitByHand(partial(self._acquire, call), self._loop)
+
+    async def _acquire(self, call: Call) -> None:
+        gate = self._find_gate(call.action)
+        if gate is None or not gate.holds:
+            gate = self._provider
+        describe = partial(_describe, call)
+        if gate is None or gate.try_pass(describe):
+            return
+        left = call.deadline - self._clock.monotonic()
+        patience = left - MARGIN
+        visit = Visit(
+            patience=patience,
+            silence=patience,
+            clock=self._clock,
+            ending=self._closed,
+        )
+        await gate.enter(visit, describe)
+
+    def heed(self, call: Call, error: BaseException | None) -> None:
+        """Shut what a handler said should be: the API behind it wants to be left alone."""
+        if not isinstance(error, RateLimitedError) or error.closes is None:
+            return
+        seconds = min(getattr(error, "wait_time", 0.0), LONGEST_WAIT)
+        if error.closes == "action":
+            gate = self._find_gate(call.action) or self._make_gate_of(call.action)
         else:
-            self._errors.reset()
-        return wait
+            gate = self._provider = self._provider or self._make_gate(
+                "the provider", None
+            )
+        gate.shut(seconds, partial(_describe, call))
 
-    def close(self) -> None:
-        """Let the threads end."""
-        self._threads.close()
+    # --- gates ---------------------------------------------------------------
+
+    def _find_gate(self, action: Action) -> Gate | None:
+        """The gate of an action, which keeps to the limit that it has now."""
+        action = self._actions.find(action.name) or action
+        gate = self._gates.get(action.name)
+        if gate is None:
+            has_limit = action.rate_limit_monitor is not None
+            return self._make_gate_of(action) if has_limit else None
+        if self._kept[action.name] is not action:
+            self._kept[action.name] = action
+            gate.replace(action.rate_limit_monitor)
+        return gate
+
+    def _make_gate_of(self, action: Action) -> Gate:
+        if self._end_watching is None:
+            self._end_watching = self._actions.watch(self._tell_change)
+        gate = self._make_gate(action.name, action.rate_limit_monitor)
+        self._kept[action.name] = action
+        self._gates[action.name] = gate
+        return gate
+
+    def _make_gate(self, name: str, source: Source) -> Gate:
+        return Gate(
+            source,
+            name=name,
+            opens=self._opens,
+            slots=self._slots,
+            clock=self._clock,
+            ending=self._stopping,
+            logger=self._logger,
+        )
+
+    def _tell_change(self, name: str) -> None:
+        """An action has another limit; this may be any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._change, name)
+        except RuntimeError:
+            return  # the loop is closed: nobody waits any more
+
+    def _change(self, name: str) -> None:
+        if name in self._gates:
+            self._find_gate(self._kept[name])
+
+    def describe(self) -> Mapping[str, LimitFigures]:
+        """The figures of all limits; from any thread. ``""``: the provider's own."""
+        found = describe_unused(None, self._actions)
+        gates = tuple(self._gates.items())
+        found |= {name: gate.describe() for name, gate in gates if gate.tells}
+        if self._provider is not None:
+            found[""] = self._provider.describe()
+        return found
+
+    async def close(self) -> None:
+        """End whatever waits, and let the threads end."""
+        self._closed.set()
+        if self._end_watching is not None:
+            self._end_watching()
+        gates = [*self._gates.values(), self._provider]
+        await asyncio.gather(*(gate.close() for gate in gates if gate is not None))
 
 
-def read_wait(limits: Mapping[str, Any] | None) -> float:
-    """The seconds that an answer of ``check_rate_limits`` asks to wait."""
-    if not limits or not limits.get("rate_limited"):
-        return 0.0
-    wait = float(limits.get("wait_time") or 0.0)
-    # A monitor that is limited, yet says to wait for nothing, is asked again soon.
-    return max(_SHORTEST_WAIT, wait)
+def _describe(call: Call) -> LimitedTask:
+    """A task, as a function is told of it that reads its key."""
+    task, account = call.task, call.account
+    if call.action.account is None:
+        account = _read_object(task.account)
+    return LimitedTask(
+        id=task.id, action=call.action.name, payload=call.payload, account=account
+    )
 
 
-def _spend() -> float:
-    return 0.0
+def _read_object(raw: bytes) -> Any:
+    """An account that nobody declared, so that nobody validated it."""
+    value: Any = None
+    with suppress(ValueError):
+        value = from_json(raw)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def describe_unused(
+    monitor: RateLimitMonitor | None, actions: Actions
+) -> dict[str, LimitFigures]:
+    """The figures of the limits of a provider, and of its actions, before any task."""
+    sources = {"": monitor} | {
+        name: action.rate_limit_monitor
+        for name, action in actions.get_actions().items()
+    }
+    return {
+        name: LimitFigures(keys=source.keys)
+        if isinstance(source, PerKey)
+        else LimitFigures(free=count_free(source))
+        for name, source in sources.items()
+        if source is not None and type(source) is not NoRateLimitMonitor
+    }

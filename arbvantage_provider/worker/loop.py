@@ -154,7 +154,7 @@ class Worker:
             self._figures.state = "stopped"
             self._watchdog.close()
             self._runner.close()
-            self._limits.close()
+            await self._limits.close()
             await self._executors.close()
             await self._ledger.close()
 
@@ -164,6 +164,7 @@ class Worker:
             len(self._unanswered),
             is_blocked=self._watchdog.is_blocked,
             ledger=self._ledger,
+            limits=self._limits.describe(),
         )
 
     async def _connect(self) -> bool:
@@ -276,9 +277,9 @@ class Worker:
                 self._pace.pause(JOURNAL_WAIT)
                 return None
             if self._limits.gates_polls:
-                wait = self._figures.rate_limit = await self._limits.look()
+                wait = await self._limits.look(self._pace.out)
                 if wait > 0:
-                    self._pace.pause(wait)
+                    self._pace.hold_back(wait)
                     return None
             return await self._get_task(slot)
         except asyncio.CancelledError:
@@ -396,6 +397,8 @@ class Worker:
                 self._places.free(call)
             else:
                 running.add_done_callback(lambda _: self._places.free(call))
+        if answer.failure is not None:
+            self._limits.heed(call, answer.failure.error)
         return answer, running
 
     async def _admit(self, slot: Slot, entry: Entry, task: Task) -> Call | Answer:
@@ -429,11 +432,10 @@ class Worker:
         end_turn = partial(self._end_turn, slot)
         if action.max_concurrency is not None:
             await self._places.take(call, end_turn)
-        if action.rate_limit_monitor is None and not self._limits.gates_polls:
+        if not self._limits.holds(action):
             return
         try:
-            monitor = action.rate_limit_monitor
-            await self._limits.spend(monitor, call.timeout, end_turn)
+            await self._limits.spend(call, end_turn)
         except BaseException:
             self._places.free(call)
             raise

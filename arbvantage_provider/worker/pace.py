@@ -109,6 +109,22 @@ class Pace:
         self._postpone(self._failures.draw())
         self.give_back()
 
+    @property
+    def out(self) -> int:
+        """How many turns are taken."""
+        return self._out
+
+    def hold_back(self, seconds: float) -> None:
+        """End a turn that a limit does not allow yet.
+
+        Where others are out, it may be taken when one of them ends.
+        """
+        if self._out > 1:
+            self._allowed = self._out - 1
+            self.give_back()
+        else:
+            self.pause(seconds)
+
     def pause(self, seconds: float) -> None:
         """End a turn, and let no poll begin for this long."""
         self._postpone(seconds)

@@ -25,9 +25,14 @@ class WaitingRoom:
         self._most = max(slots // 2, 1)
         self._waiting = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may wait."""
+        return self._waiting >= self._most
+
     def enter(self) -> bool:
         """Begin to wait; ``False``: it is full."""
-        if self._waiting >= self._most:
+        if self.is_full:
             return False
         self._waiting += 1
         return True

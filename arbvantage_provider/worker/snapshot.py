@@ -8,6 +8,35 @@ State = Literal["new", "connecting", "running", "stopping", "stopped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFigures:
+    """How one limit stands: the provider's, or an action's.
+
+    Attributes:
+        free: how many permits are free; ``None``: the monitor does not tell, or there
+            are keys.
+        keys: how many keys have a monitor of their own now; ``None``: no keys.
+        wait: seconds until a permit is free, as far as is known; 0: one is.
+        waiting: how many tasks, and handlers, wait for a permit.
+        longest_wait: seconds; the longest that one of them waited since the start.
+        passed: how many have received a permit.
+        refused: how many have not, so that they were answered with ``limit``.
+        closed_for: seconds that it stays closed by a handler; 0: it is open.
+        errors: how often the monitor raised or did not answer, or a key could not be
+            read.
+    """
+
+    free: int | None = None
+    keys: int | None = None
+    wait: float = 0.0
+    waiting: int = 0
+    longest_wait: float = 0.0
+    passed: int = 0
+    refused: int = 0
+    closed_for: float = 0.0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """How a provider stands.
 
@@ -28,6 +57,7 @@ class Snapshot:
         tasks_by_status: how many have an answer of each status, sent or not.
         since_contact: seconds since the hub last answered, or ``None``.
         rate_limit: what the provider's monitor said last: seconds to wait.
+        limits: the limits by the names of their actions; ``""``: the provider's own.
     """
 
     state: State = "new"
@@ -45,3 +75,4 @@ class Snapshot:
     tasks_by_status: Mapping[str, int] = field(default_factory=dict[str, int])
     since_contact: float | None = None
     rate_limit: float = 0.0
+    limits: Mapping[str, LimitFigures] = field(default_factory=dict[str, LimitFigures])

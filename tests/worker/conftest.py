@@ -1,14 +1,19 @@
 """A hub for each test, and a provider with the handlers that tests ask for."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from arbvantage_provider import ActionError, Provider, ProviderResponse
 from arbvantage_provider.testing import LocalHub
+
+# Several tests share ``their_monitors``.
+sys.path.insert(0, str(Path(__file__).parent))
 
 TOKEN = "token-for-tests"
 

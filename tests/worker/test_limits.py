@@ -6,40 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, field_validator
+from their_monitors import ThreeMethods
 
-from arbvantage_provider import Provider
+from arbvantage_provider import Provider, TaskContext
 from arbvantage_provider.rate_limit import (
     AdvancedRateLimitMonitor,
-    RateLimitMonitor,
     SlidingWindowRateLimitMonitor,
 )
 from arbvantage_provider.testing import LocalHub, running
 
 Make = Callable[..., Provider]
-
-
-class Window(RateLimitMonitor):
-    """A user's monitor: knows only the three methods, and blocks."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.spent = 0
-        self.looks = 0
-        self.threads: set[str] = set()
-
-    def check_rate_limits(self) -> dict[str, Any] | None:
-        self.looks += 1
-        self.threads.add(threading.current_thread().name)
-        if self.spent >= self.most:
-            return {"rate_limited": True, "wait_time": 0.05}
-        return None
-
-    def handle_throttling(self, wait_time: float = 60) -> None:
-        threading.Event().wait(wait_time)
-
-    def make_safe_request(self, request_func: Any, *args: Any, **kwargs: Any) -> Any:
-        self.spent += 1
-        return request_func(*args, **kwargs)
 
 
 def test_a_reached_limit_stops_the_polling_and_burns_no_task(
@@ -74,7 +51,7 @@ def test_what_runs_no_handler_spends_nothing(
 def test_a_users_monitor_is_looked_at_on_a_thread_and_spent_once_a_handler(
     hub: LocalHub, make_provider: Make
 ) -> None:
-    limit = Window(most=5)
+    limit = ThreeMethods(most=5)
     provider = make_provider(rate_limit_monitor=limit)
     handles = [hub.submit("echo") for _ in range(7)]
     with running(provider, hub):
@@ -86,10 +63,118 @@ def test_a_users_monitor_is_looked_at_on_a_thread_and_spent_once_a_handler(
     assert all(name.startswith("rate-limit") for name in limit.threads)
 
 
+def test_idle_polls_are_looked_at_and_spend_nothing(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    limit = ThreeMethods(most=1)
+    provider = make_provider(rate_limit_monitor=limit, poll_interval=0.01)
+    with running(provider, hub):
+        hub.wait_until(lambda: hub.polls > 20)
+        polls = hub.polls
+        assert limit.spent == 0
+        assert hub.submit("echo").result().status == "success"
+
+    assert limit.looks >= polls
+    assert limit.spent == 1
+
+
+def watch_held(hub: LocalHub, until: Callable[[], bool]) -> int:
+    """The most polls that were out at once."""
+    seen = [0]
+
+    def look() -> bool:
+        seen.append(hub.held)
+        return until()
+
+    hub.wait_until(look, 20)
+    return max(seen)
+
+
+def test_under_a_monitor_of_three_methods_one_poll_is_out_at_a_time(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    hub.idle = "long_poll"
+    provider = make_provider(rate_limit_monitor=ThreeMethods(most=100))
+    handles = [hub.submit(name) for name in ("echo", "echo_sync") * 20]
+    with running(provider, hub):
+        most = watch_held(hub, lambda: all(h.results for h in handles) and hub.held > 0)
+
+    assert most == 1
+
+
+def test_no_more_polls_are_out_than_permits_are_free(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    hub.idle = "long_poll"
+    limit = SlidingWindowRateLimitMonitor(max_requests=12, window_size=600)
+    provider = make_provider(rate_limit_monitor=limit)
+    first = [hub.submit("echo") for _ in range(8)]
+    with running(provider, hub):
+        # Four permits are left, and as many polls, once there was something to do.
+        assert watch_held(hub, lambda: all(h.results for h in first)) <= 12
+        assert watch_held(hub, lambda: hub.held == 4) <= 4
+        for left in (3, 2, 1, 0):
+            assert hub.submit("echo").result().status == "success"
+            assert watch_held(hub, lambda left=left: hub.held == left) <= left + 1
+        late = hub.submit("echo")
+        with pytest.raises(TimeoutError):
+            late.result(timeout=0.2)
+
+    assert late.handed_out == 0
+    assert limit.count_free() == 0
+
+
+def test_a_task_whose_permit_another_took_waits_and_its_deadline_does_not_run(
+    hub: LocalHub,
+) -> None:
+    limit = SlidingWindowRateLimitMonitor(max_requests=1, window_size=0.4)
+    provider = Provider("tested", rate_limit_monitor=limit, execution_timeout=0.2)
+    left: list[float] = []
+
+    class Order(BaseModel):
+        item: str
+
+        @field_validator("item")
+        @classmethod
+        def outrun(cls, item: str) -> str:
+            """The task was pulled; another user of the quota is quicker."""
+            assert limit.try_spend() == 0
+            return item
+
+    @provider.actions.register()
+    async def order(payload: Order, context: TaskContext) -> str:
+        left.append(context.remaining)
+        return payload.item
+
+    with running(provider, hub):
+        result = hub.submit("order", {"item": "tea"}).result()
+        longest = provider.snapshot().limits[""].longest_wait
+
+    assert (result.status, result.data) == ("success", "tea")
+    assert longest > 0.2
+    assert left[0] > 0.1
+
+
+def test_while_a_task_waits_for_its_permit_no_other_is_pulled(
+    hub: LocalHub,
+) -> None:
+    hub.next_on_submit = True
+    limit = SlidingWindowRateLimitMonitor(max_requests=2, window_size=600)
+    provider = Provider("tested", rate_limit_monitor=limit, shutdown_timeout=5)
+    provider.actions.register("call")(lambda: None)
+    handles = [hub.submit("call") for _ in range(6)]
+    with running(provider, hub):
+        hub.wait_until(lambda: sum(len(h.results) for h in handles) == 2)
+        with pytest.raises(TimeoutError):
+            handles[-1].result(timeout=0.2)
+        # One came with the result of another: nobody asked for it.
+        assert sum(handle.handed_out for handle in handles) <= 4
+
+
 def test_a_monitor_that_raises_closes_the_gate_and_turns_no_task_into_an_error(
     hub: LocalHub, make_provider: Make
 ) -> None:
-    class Broken(Window):
+    class Broken(ThreeMethods):
         def check_rate_limits(self) -> dict[str, Any] | None:
             if self.looks < 3:
                 self.looks += 1
@@ -107,7 +192,7 @@ def test_a_monitor_that_hangs_does_not_hold_up_the_end(
 ) -> None:
     asked, release = threading.Event(), threading.Event()
 
-    class Hanging(Window):
+    class Hanging(ThreeMethods):
         def check_rate_limits(self) -> dict[str, Any] | None:
             asked.set()
             release.wait(60)
@@ -156,7 +241,7 @@ def test_a_task_that_would_wait_past_its_timeout_is_answered_with_limit(
 
 
 def test_at_most_half_of_the_slots_wait_for_an_actions_limit(hub: LocalHub) -> None:
-    provider = Provider("tested", max_concurrency=4, execution_timeout=60)
+    provider = Provider("tested", max_concurrency=4, execution_timeout=600)
     limit = SlidingWindowRateLimitMonitor(max_requests=1, window_size=50)
 
     @provider.actions.register(rate_limit_monitor=limit)
@@ -195,7 +280,7 @@ def test_a_monitor_that_blocks_while_it_spends_does_not_hold_up_the_end(
 ) -> None:
     asked, release = threading.Event(), threading.Event()
 
-    class Blocking(Window):
+    class Blocking(ThreeMethods):
         def make_safe_request(self, request_func: Any, *args: Any, **kw: Any) -> Any:
             asked.set()
             release.wait(60)
@@ -234,7 +319,7 @@ def test_a_local_monitor_that_raises_is_asked_again(
 def test_a_users_monitor_may_raise_anything(
     hub: LocalHub, make_provider: Make, raised: type[BaseException]
 ) -> None:
-    class Moody(Window):
+    class Moody(ThreeMethods):
         def check_rate_limits(self) -> dict[str, Any] | None:
             self.looks += 1
             if self.looks < 3:
