@@ -78,7 +78,7 @@ def tests(session: nox.Session, dependencies: str) -> None:
     elif dependencies == "newest":
         session.install("-e", ".", "--group", "tests", "--group", "formats")
     else:
-        session.install("--resolution", "lowest-direct", "-e", ".")
+        session.install("--resolution", "lowest-direct", "-e", ".[redis]")
         session.install("--group", "tests")
     # Much of a run is waiting for servers and deadlines: two share the time.
     session.run("pytest", "-n", "2", *marks, *session.posargs)
@@ -128,9 +128,9 @@ def find_untyped(symbol: dict[str, Any]) -> str | None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Time dispatches and the engine; arguments go to the latter: --hub, --plots."""
-    session.install("-c", LOCK, "-e", ".")
+    session.install("-c", LOCK, "-e", ".[redis]")
     session.install("--group", "bench")
-    for program in ("dispatch", "registration", "cost"):
+    for program in ("dispatch", "registration", "cost", "limits"):
         session.run("python", f"tests/bench/{program}.py")
     session.run("python", "tests/bench/engine.py", *session.posargs)
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         ProtocolError,
         ProviderError,
         RateLimitedError,
+        RateLimitUnavailableError,
         RegistrationError,
         SchemaError,
     )
@@ -80,6 +81,7 @@ __all__ = [
     "ProviderError",
     "ProviderResponse",
     "ProviderSettings",
+    "RateLimitUnavailableError",
     "RateLimitedError",
     "RegistrationError",
     "Retry",

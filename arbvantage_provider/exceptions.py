@@ -31,6 +31,7 @@ __all__ = [
     "LifespanError",
     "ProtocolError",
     "ProviderError",
+    "RateLimitUnavailableError",
     "RateLimitedError",
     "RegistrationError",
     "SchemaError",
@@ -271,6 +272,13 @@ class RateLimitedError(ActionError):
             message or f"limit reached; try again in {self.wait_time:.3g} s",
             {"wait_time": self.wait_time},
         )
+
+
+class RateLimitUnavailableError(ProviderError):
+    """What keeps a limit for several processes does not answer, or refuses to.
+
+    A provider never answers a task with it: it waits, or goes on without the limit.
+    """
 
 
 # --- between the provider and its hub ----------------------------------------

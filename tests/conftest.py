@@ -1,4 +1,4 @@
-"""What tests of several rooms type commands with, and where."""
+"""What tests of several rooms use: commands, and a server for shared limits."""
 
 import subprocess
 import sys
@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from arbvantage_provider.cli import main
+
+# Where programs that tests start find the server, too.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from redis_server import RedisServer
 
 
 @pytest.fixture
@@ -54,3 +59,17 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
         pytest.fail("it never came true")
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A server that several tests use, each with keys of its own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A server that the test may end."""
+    with RedisServer() as server:
+        yield server

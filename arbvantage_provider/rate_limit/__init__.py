@@ -18,6 +18,7 @@ from arbvantage_provider.rate_limit.monitor import (
     Reservation,
     ReservingRateLimitMonitor,
 )
+from arbvantage_provider.rate_limit.redis import RedisRateLimitMonitor
 
 __all__ = [
     "AdvancedRateLimitMonitor",
@@ -28,6 +29,7 @@ __all__ = [
     "PerKey",
     "RateLimitMonitor",
     "RateLimits",
+    "RedisRateLimitMonitor",
     "Reservation",
     "ReservingRateLimitMonitor",
     "SlidingWindowRateLimitMonitor",

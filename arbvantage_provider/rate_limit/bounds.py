@@ -1,6 +1,8 @@
 """What a limit's settings may be; anything else is refused by name and value."""
 
 import math
+from fractions import Fraction
+from typing import Final
 
 from arbvantage_provider.exceptions import ConfigError
 
@@ -10,6 +12,10 @@ LONGEST = 366 * 24 * 3600.0
 
 MOST = 1_000_000_000
 """The most permits one limit may have: beyond it, it is none."""
+
+
+MOST_COUNTED: Final = 600_000
+"""The highest rate a minute of a limit that is counted in whole microseconds."""
 
 
 def check_seconds(name: str, value: object) -> float:
@@ -35,6 +41,18 @@ def check_count(name: str, value: object) -> int:
     raise _refusal(name, value, f"a whole number, at least 1, at most {MOST}")
 
 
+def check_part(name: str, value: object) -> float:
+    """``value`` as a part of a whole, above 0 and at most 1.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    number = _number(value)
+    if not 0 < number <= 1:
+        raise _refusal(name, value, "a part of the limit, above 0, at most 1")
+    return number
+
+
 def check_rate(name: str, value: object, period: float) -> float:
     """``value`` as calls in ``period`` seconds: finite, above one in a year.
 
@@ -45,6 +63,37 @@ def check_rate(name: str, value: object, period: float) -> float:
     if not period / LONGEST <= number < math.inf:
         raise _refusal(name, value, "a finite number above 0, at least one in a year")
     return number
+
+
+def check_interval(name: str, value: object) -> int:
+    """``value``, calls per minute, as whole microseconds for one, rounded up.
+
+    Raises:
+        ConfigError: if it is anything else, or so high that rounding loses over 1 %.
+    """
+    if check_rate(name, value, 60.0) > MOST_COUNTED:
+        allowed = f"at most {MOST_COUNTED}, where one process asks another"
+        raise _refusal(name, value, allowed)
+    return math.ceil(60_000_000 / Fraction(str(value)))
+
+
+def check_burst(name: str, value: object, interval: int) -> int:
+    """``value`` as a count of permits that take at most a year to come back.
+
+    Args:
+        name: the setting's.
+        value: the setting.
+        interval: microseconds for one permit to come back.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    count = check_count(name, value)
+    most = max(int(LONGEST * 1e6) // interval, 1)
+    if count > most:
+        allowed = f"at most {most}, which take a year to come back at that rate"
+        raise _refusal(name, value, allowed)
+    return count
 
 
 def check_calls_per_second(name: str, value: object) -> tuple[int, float]:

@@ -96,7 +96,9 @@ class _RuledMonitor(LocalRateLimitMonitor):
         """
         with self._lock:
             now = self._clock.monotonic()
-            moment = max(now, *(rule.due for rule in self._rules))
+            moment = now
+            for rule in self._rules:
+                moment = max(moment, rule.due)
             wait = moment - now
             if not wait <= patience:
                 return Reservation(granted=False, wait=wait)

@@ -10,6 +10,7 @@ FOLDER = Path(__file__).parent
 SHORT: dict[str, tuple[list[str], str]] = {
     "dispatch.py": (["--floor"], "provider, dict"),
     "registration.py": ([], "10,000 actions"),
+    "limits.py": ([], "calls a permit"),
     "engine.py": (["--quick", "pickup"], "pickup from an idle hub"),
 }
 
@@ -28,3 +29,16 @@ def test_a_bench_prints_its_table(program: str) -> None:
     )
     assert found.returncode == 0, found.stderr
     assert shown in found.stdout
+
+
+@pytest.mark.once
+def test_the_bench_of_limits_draws_them(tmp_path: Path) -> None:
+    program = [sys.executable, str(FOLDER / "limits.py")]
+    fast = ["--plots", str(tmp_path), "--speed", "20"]
+    subprocess.run([*program, *fast], check=True, capture_output=True, timeout=300)
+
+    drawn = {file.stem: file.read_text("utf-8") for file in tmp_path.glob("*.svg")}
+    assert sorted(drawn) == [
+        *("limits-bucket", "limits-redis", "limits-spacing", "limits-window")
+    ]
+    assert all(picture.count("<polyline") > 10 for picture in drawn.values())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from redis_server import RedisServer
 
 from arbvantage_provider.testing import LocalHub
 
@@ -21,7 +23,7 @@ STATUSES = {
 
 def test_no_example_is_left_out() -> None:
     # The cluster brings its own hub and tasks: tests/executors/ runs it.
-    run = {*STATUSES, "cluster.py"}
+    run = {*STATUSES, "cluster.py", "shared_limit.py"}
     assert {file.name for file in EXAMPLES.glob("*.py")} == run
 
 
@@ -45,3 +47,16 @@ def test_an_example_answers_its_tasks_and_drains(
             finally:
                 program.kill()
     assert Counter(result.status for result in results) == STATUSES[example]
+
+
+def test_two_providers_share_a_limit_in_redis(redis_server: RedisServer) -> None:
+    program = [sys.executable, str(EXAMPLES / "shared_limit.py"), redis_server.url]
+    found = subprocess.run(
+        program, check=True, stdout=subprocess.PIPE, text=True, timeout=60
+    )
+
+    calls, seconds, north, south = re.findall(r"[\d.]+", found.stdout)
+    # Five at once, and ten a second.
+    assert float(seconds) >= (20 - 5) / 10
+    assert int(north) + int(south) == int(calls) == 20
+    assert min(int(north), int(south)) > 0
