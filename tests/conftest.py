@@ -16,6 +16,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from redis_server import RedisServer
 
 
+ONCE = ("faults", "hostile")
+"""Folders whose tests take long, and show the same with any dependencies."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in ONCE:
+            item.add_marker("once")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder; what is imported from it is forgotten again."""

@@ -37,6 +37,9 @@ def test_a_token_that_is_refused_in_mid_run_names_the_tasks_that_are_lost(
     hub.join(20)
     held = [hub.submit(name) for name in ("hold", "hold_sync") * 20]
     provider.wait_for_runs(41)
+    # One poll is out at a time by then; those under way are no calls of later.
+    polls = hub.polls
+    hub.wait_until(lambda: hub.polls > polls + 64, 20)
     hub.revoke_token()
 
     assert provider.wait() == 1

@@ -1,7 +1,5 @@
 """What one process remembers of shared limits stays small."""
 
-import pytest
-
 from arbvantage_provider.rate_limit.memory import MOST_KEYS, Memory
 
 MINUTE = 60_000_000
@@ -11,15 +9,14 @@ def note(memory: Memory, key: bytes, *, ahead: float, now: float) -> None:
     memory.note(key, mark=int((now + ahead) * 1e6), ahead=ahead, now=now, owned=True)
 
 
-@pytest.mark.once
-def test_a_million_keys_are_not_all_remembered() -> None:
+def test_of_any_number_of_keys_the_last_ones_are_remembered() -> None:
     memory = Memory(MINUTE, 1)
 
-    for number in range(1_000_000):
+    for number in range(50_000):
         note(memory, b"%d" % number, ahead=3600, now=number / 1000)
 
     assert len(memory) == MOST_KEYS
-    assert memory.find(b"999999") is not None
+    assert memory.find(b"49999") is not None
     assert memory.find(b"0") is None
 
 
