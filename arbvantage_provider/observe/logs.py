@@ -99,11 +99,14 @@ class _FileSink(_Sink):
             reason = getattr(error, "strerror", None) or error
             problem = f"cannot open {path!r}: {reason}"
             raise ConfigError(f"log_file (PROVIDER_LOG_FILE): {problem}") from error
+        self._is_torn = False
         weakref.finalize(self, os.close, self._descriptor)
 
     @override
     def _write(self, line: str) -> None:
-        os.write(self._descriptor, line.encode())
+        # What follows a line that a full disk cut must not be a part of it.
+        data = b"\n" * self._is_torn + line.encode()
+        self._is_torn = os.write(self._descriptor, data) < len(data)
 
 
 def _format_exception(_: Any, __: str, event: Event) -> Event:

@@ -40,7 +40,7 @@ class Pace:
         self._stopping = stopping
         self._most = most
         self._allowed = 1
-        self._out = 0
+        self._out = self._doomed = 0
         self._not_before = self._idle_until = clock.monotonic()
         self._quick_misses_left = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -72,6 +72,7 @@ class Pace:
     def give_back(self) -> None:
         """End a turn that says nothing about the hub."""
         self._out -= 1
+        self._doomed = max(self._doomed - 1, 0)
         if self._waiting:
             self.wake(self._allowed - self._out)
 
@@ -104,9 +105,14 @@ class Pace:
             self._idle_until = self._clock.monotonic() + self._idle.draw()
 
     def failed(self) -> None:
-        """End a turn with an error of the connection or the hub."""
+        """End a turn with an error of the connection or the hub.
+
+        Polls that were out together may fail of one and the same reset.
+        """
         self._allowed = 1
-        self._postpone(self._failures.draw())
+        if not self._doomed:
+            self._doomed = self._out
+            self._postpone(self._failures.draw())
         self.give_back()
 
     @property
