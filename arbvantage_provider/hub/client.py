@@ -72,9 +72,15 @@ class Oversized:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The hub took a result; ``next_task`` came with the answer, or is ``None``."""
+    """The hub took a result.
+
+    Attributes:
+        next_task: the task that came with the answer, if one did.
+        oversized: where that was too large to take.
+    """
 
     next_task: Task | None = None
+    oversized: Oversized | None = None
 
 
 _ACKNOWLEDGED = Accepted()
@@ -201,6 +207,9 @@ class HubClient:
             return Refused(reason=str(error), too_large=True)
         except aio.AioRpcError as error:
             code, too_large = error.code(), _is_too_large(error)
+            if too_large and _is_answer(error):
+                # The hub took the result: only what came with its answer is lost.
+                return Accepted(oversized=Oversized(reason=self._describe(error)))
             if code in _FINAL or too_large:
                 return Refused(
                     reason=self._describe(error),
@@ -292,3 +301,8 @@ def _is_too_large(error: aio.AioRpcError) -> bool:
     return error.code() is StatusCode.RESOURCE_EXHAUSTED and (
         "larger than max" in words or "message too large" in words
     )
+
+
+def _is_answer(error: aio.AioRpcError) -> bool:
+    """Whether it is the answer that is too large, and not what was sent."""
+    return "client: received message" in (error.details() or "").lower()

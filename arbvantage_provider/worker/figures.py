@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from arbvantage_provider.clock import Clock
+from arbvantage_provider.hub.client import Oversized
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.responses import Status
 from arbvantage_provider.worker.answers import Answer
@@ -85,6 +86,12 @@ class Figures:
     def note_answer(self, _: Task, answer: Answer) -> None:
         """A task has an answer."""
         self.by_status[answer.status] += 1
+
+    def note_oversized(self, task: Oversized | None) -> None:
+        """A task was too large to take; ``None``: there was none."""
+        if task is not None:
+            self.oversized += 1
+            self._logger.error("a task is too large to take", reason=task.reason)
 
     def note_contact(self) -> None:
         """The hub answered."""

@@ -315,9 +315,7 @@ class Worker:
             self._logger.info("the hub asks for a pause", seconds=reply.seconds)
             self._pace.pause(reply.seconds)
         else:
-            if isinstance(reply, Oversized):
-                self._figures.oversized += 1
-                self._logger.error("a task is too large to take", reason=reply.reason)
+            self._figures.note_oversized(reply)
             self._pace.found_nothing(self._clock.monotonic() - began)
         return None
 

@@ -28,6 +28,8 @@ FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 10.0
 ECHO_LIMIT: Final = 1_000
 """Bytes of the payload that are echoed where the whole is too large."""
+LONGEST_WORDS: Final = 500
+"""Characters of a name or a reason that others gave, in an error that is to be short."""
 CUT: Final = b"... (cut: too large to send)"
 PATIENCE: Final = 5
 """How often in a row a result is not taken, before it may be parked."""
@@ -155,6 +157,7 @@ class Submitter:
             return await self._send(sending)
         if isinstance(reply, Accepted):
             self._figures.answered += 1
+            self._figures.note_oversized(reply.oversized)
         elif reply.is_known and (entry.is_repeated or sending.failures):
             self._figures.answered += 1
             logger().info("the hub had the result already", reason=reply.reason)
@@ -235,8 +238,9 @@ def shrink(result: Result, reason: str) -> Result:
     """A short error in place of a result that is too large to send."""
     task = result.task
     message = (
-        f"the result of {task.action!r} is too large to send: {len(result.text)} "
-        f"bytes, and the payload echoes {len(task.payload)} ({reason})"
+        f"the result of {task.action[:LONGEST_WORDS]!r} is too large to send: "
+        f"{len(result.text)} bytes, and the payload echoes {len(task.payload)} "
+        f"({reason[:LONGEST_WORDS]})"
     )
     response = {"status": "error", "message": message, "data": None}
     return Result(task=cut_echo(task), status="error", text=to_json(response))

@@ -241,3 +241,19 @@ def test_one_bad_task_in_ten_costs_the_others_nothing(
         counts[result.status] += 1
     assert counts == {"success": 900, "error": 100}
     assert threading.active_count() < 400
+
+
+def test_a_next_task_that_is_too_large_does_not_change_the_result_it_came_with(
+    hub: LocalHub, make_provider: Make, runs: list[Any], eventually: Any
+) -> None:
+    hub.next_on_submit = True
+    provider = make_provider(max_receive_bytes=20_000, max_concurrency=1)
+    first = hub.submit("echo", {"text": "a"})
+    hub.submit("echo", {"text": "x" * 30_000})
+    with running(provider, hub):
+        eventually(lambda: provider.snapshot().tasks_oversized == 1)
+        hub.submit("echo", {"text": "b"}).result()
+
+    assert [result.status for result in first.results] == ["success"]
+    assert runs == ["a", "b"]
+    assert provider.snapshot().tasks_answered == 2
