@@ -84,7 +84,7 @@ def test_a_hub_that_stops_answering_does_not_hold_up_the_end(
     provider = start(shutdown_timeout=1)
     done, held = hub.submit("quick"), hub.submit("hold")
     provider.wait_for_runs(2)
-    hub.wait_until(lambda: bool(done.results))
+    provider.wait_for(lambda found: found["tasks_answered"] == 1)
     cable.stall()
     provider.open_gate()
     provider.wait_for(lambda found: found["results_waiting"] == 1)

@@ -60,7 +60,9 @@ def holds(moments: list[int]) -> bool:
 
 
 @pytest.mark.parametrize("where", ["provider", "action"])
-def test_two_providers_share_one_limit(where: str, limits: Callable[[], Taker]) -> None:
+def test_two_providers_share_one_limit(
+    where: str, limits: Callable[[], Taker], own_redis: RedisServer
+) -> None:
     takers = [limits(), limits()]
     with ExitStack() as stack:
         hub = stack.enter_context(LocalHub())
@@ -74,6 +76,9 @@ def test_two_providers_share_one_limit(where: str, limits: Callable[[], Taker]) 
     moments = [[*taker.moments] for taker in takers]
     assert all(moments)
     assert holds([moment for each in moments for moment in each])
+    if where == "provider":
+        # What an action refuses costs a call, too.
+        assert own_redis.count_calls() <= 1.2 * sum(map(len, moments))
 
 
 def test_a_server_that_dies_in_the_middle_costs_no_task_and_no_limit(
