@@ -24,13 +24,13 @@ nox.options.sessions = ["tests", "lint", "types"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# The cells of `tests`. The lock is of this Python, and as good as new, so "newest"
-# is for the other ones. The lowest releases of the dependencies have no wheels for
-# Pythons later than those named above; there they meet the last of them.
+# The cells of `tests`: each Python once, each with other releases of the
+# dependencies. The lowest ones have no wheels for Pythons later than those above.
+_OTHERS = [python for python in PYTHONS if python != THIS_PYTHON]
 MATRIX = [
     (THIS_PYTHON, "locked"),
-    *((python, "newest") for python in PYTHONS if python != THIS_PYTHON),
-    (PYTHONS[-1], "lowest"),
+    (_OTHERS[-1], "newest"),
+    (_OTHERS[0], "lowest"),
 ]
 
 LOCK = "requirements.txt"

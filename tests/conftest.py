@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from redis_server import RedisServer
 
-ONCE = ("faults", "hostile")
+ONCE = ("bench", "docs", "executors", "faults", "hostile", "journal")
 """Folders whose tests take long, and show the same with any dependencies."""
 
 
