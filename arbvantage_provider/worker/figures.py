@@ -35,7 +35,8 @@ class Figures:
 
     def __init__(self, *, clock: Clock, slots: int, logger: Any) -> None:
         self.state: State = "new"
-        self.taken = self.answered = self.refused = self.oversized = 0
+        self.taken = self.answered = self.refused = 0
+        self.oversized: int = 0
         self.stuck = self.submitting = self.parked = 0
         self.by_status: Counter[str] = Counter()
         self._clock = clock

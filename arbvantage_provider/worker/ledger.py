@@ -54,7 +54,9 @@ class Entry:
     def __init__(self, task: Task, digest: bytes) -> None:
         self.task: Task = task
         self.digest: bytes = digest
-        self.number = self.written = self.runs = 0
+        self.number: int = 0
+        self.written: int = 0
+        self.runs: int = 0
         self.arrived: float | None = None
         self.result: Result | None = None
         self.is_repeated: bool = False

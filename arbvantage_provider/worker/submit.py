@@ -60,11 +60,11 @@ class Sending:
     """
 
     def __init__(self, entry: Entry, result: Result, answered: int) -> None:
-        self.entry = entry
-        self.result = result
-        self.failures = 0
-        self.answered = answered
-        self.is_shrunk = False
+        self.entry: Entry = entry
+        self.result: Result = result
+        self.failures: int = 0
+        self.answered: int = answered
+        self.is_shrunk: bool = False
 
     @property
     def size(self) -> int:

@@ -48,7 +48,7 @@ class Journal:
 
     def __init__(self, file: Store, *, clock: Clock, logger: Any) -> None:
         self.store: Store = file
-        self.failing = False
+        self.failing: bool = False
         self.committed: int = 0
         self._clock = clock
         self._logger = logger
