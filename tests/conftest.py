@@ -62,7 +62,7 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
     """Waits until something is so that the hub hears nothing of."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        for _ in range(2_000):
+        for _ in range(4_000):
             if condition():
                 return
             threading.Event().wait(0.005)

@@ -241,17 +241,3 @@ def start() -> Iterator[Start]:
             return run
 
         yield start
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Waits until something is so that the hub hears nothing of."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        for _ in range(4_000):
-            if condition():
-                return
-            threading.Event().wait(0.005)
-        pytest.fail("it never came true")
-
-    return wait

@@ -73,17 +73,3 @@ class Held:
 @pytest.fixture
 def held(tmp_path: Path) -> Callable[[str], Held]:
     return lambda name: Held(tmp_path, name)
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Waits until something is so that the hub hears nothing of."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        for _ in range(4_000):
-            if condition():
-                return
-            threading.Event().wait(0.005)
-        pytest.fail("it never came true")
-
-    return wait
