@@ -139,8 +139,6 @@ class Lines:
 
     async def close(self) -> None:
         """Close all channels; calls under way are cancelled."""
-        if self._change is not None:
-            self._change.cancel()
         if self._line is not None:
             self._former.add(self._line)
             self._line = None
@@ -148,6 +146,10 @@ class Lines:
             self._close(line)
         if self._closing:
             await asyncio.wait(self._closing)
+        if self._change is not None:
+            # Cancelled, gRPC would still tell of it, and to a loop that is closed.
+            await asyncio.wait({self._change}, timeout=WAIT)
+            self._change.cancel()
 
     def _open(self) -> aio.Channel:
         if self._credentials is None:

@@ -28,12 +28,27 @@ def make_loop_handler(logger: Any) -> LoopHandler:
             logger.warning("an asyncio task was dropped", of=_name(source))
         elif isinstance(error, SystemExit | KeyboardInterrupt):
             return  # ``run_loop`` has told of it
+        elif _is_news_for_a_closed_loop(error):
+            return
         elif hasattr(source, "get_context"):
             logger.error("nobody awaited this error", exc_info=error)
         else:
             logger.error("nobody awaited this error", **describe_bare(error))
 
     return handle
+
+
+def _is_news_for_a_closed_loop(error: BaseException) -> bool:
+    """Whether gRPC could not tell a loop of before how a call of its ended.
+
+    All loops of a process share one queue of gRPC's, and whichever runs next reads
+    what is left in it. Nobody waits for that any more.
+    """
+    names = [
+        frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)
+    ]
+    is_closed = isinstance(error, RuntimeError) and names[-1:] == ["_check_closed"]
+    return is_closed and any(name.endswith("_handle_events") for name in names)
 
 
 def describe_bare(error: BaseException) -> dict[str, str]:
