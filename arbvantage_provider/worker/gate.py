@@ -70,6 +70,7 @@ class Gate:
         self._questions = self._make_questions(source)
         self._lanes: dict[str | None, Lane] = {}
         self._visits: dict[Visit, None] = {}
+        self._returning: set[Visit] = set()
         self._leaving: set[asyncio.Future[None]] = set()
         self._counts = _Counts()
         self._due = self._logged = -math.inf
@@ -101,6 +102,8 @@ class Gate:
         self._closures.clear()
         self._questions = self._make_questions(source)
         self._due = -math.inf
+        # Some of them are on the way already, and those come back first.
+        self._returning = set(self._visits)
         self._nudge()
 
     def _leave_questions(self) -> None:
@@ -176,7 +179,9 @@ class Gate:
             raise
         if key == NO_KEY:
             return True
-        if key in self._lanes or self._health.failing or self._closures.find_wait(key):
+        if key in self._lanes or self._returning or self._health.failing:
+            return False
+        if self._closures.find_wait(key):
             return False
         found = self._questions.ask_now(key, 0.0)
         if found is None or not found.granted:
@@ -213,6 +218,7 @@ class Gate:
 
     async def _try_enter(self, visit: Visit, describe: Describe) -> bool:
         """``False``: there is another limit now, or it was shut meanwhile."""
+        self._note_return(visit)
         questions = self._questions
         visit.key = self._keys.read(questions.source, describe)
         if visit.key == NO_KEY:
@@ -234,8 +240,16 @@ class Gate:
         finally:
             visit.leave()
             del self._visits[visit]
+            self._note_return(visit)
             waited = self._clock.monotonic() - visit.began
             self._counts.longest_wait = max(self._counts.longest_wait, waited)
+
+    def _note_return(self, visit: Visit) -> None:
+        """One more looks at the limit that there is now; the last one lets all begin."""
+        if visit in self._returning:
+            self._returning.discard(visit)
+            if not self._returning:
+                self._nudge()
 
     async def _queue(self, visit: Visit, questions: Questions) -> Reservation | None:
         """A permit, in the order of the lane; ``None``: there is another limit now."""
@@ -243,7 +257,7 @@ class Gate:
         lane.join(visit)
         try:
             while questions is self._questions:
-                if lane.visits[0] is not visit:
+                if lane.visits[0] is not visit or self._returning:
                     await visit.wait(max(lane.due - self._clock.monotonic(), 0.0))
                     continue
                 found = self._ask(visit, questions)

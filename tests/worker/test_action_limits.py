@@ -372,6 +372,43 @@ def test_tasks_that_wait_look_at_the_new_limit_in_the_same_order(
     assert provider.runs == list(range(5))
 
 
+@pytest.mark.parametrize("steps", range(6))
+@pytest.mark.parametrize("moment", range(1, 6))
+def test_a_limit_that_changes_while_permits_go_out_keeps_the_order(
+    hub: LocalHub, moment: int, steps: int
+) -> None:
+    everybody = threading.Event()
+    door = LocalDoor()
+    door.is_open.set()
+
+    class Changing(Reserving):
+        """Gives way to another limit when it was asked so many times."""
+
+        @override
+        async def reserve_async(
+            self, patience: float, key: str | None = None
+        ) -> Reservation:
+            await asyncio.to_thread(everybody.wait, 20)
+            self.calls += 1
+            if self.calls == moment:
+                self.change = asyncio.create_task(change())
+            return self.reserve(patience, key)
+
+    async def change() -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        provider.actions.set_rate_limit("limited", door)
+
+    former = Changing(lambda _, __: Reservation(granted=True, wait=HOUR))
+    provider = make(former, max_wait=10 * HOUR)
+    with running(provider, hub):
+        handles = submit_in_order(hub, provider, 6)
+        everybody.set()
+        assert {handle.result().status for handle in handles} == {"success"}
+
+    assert provider.runs == list(range(6))
+
+
 def test_the_time_to_wait_stays_unless_it_is_given_anew() -> None:
     provider = make(max_wait=7)
     limit = NoRateLimitMonitor()
