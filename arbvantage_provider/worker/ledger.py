@@ -224,7 +224,7 @@ class Ledger:
     def _keep(self, digest: bytes, kept: Kept) -> None:
         for old in self._done.keep(digest, kept):
             if self._journal is not None:
-                self._journal.forget(old.number)
+                self._journal.expire(old.number)
 
     def list_left(self) -> list[Entry]:
         """The tasks that the hub waits for."""

@@ -200,7 +200,8 @@ def test_many_tasks_share_one_commit(path: Path) -> None:
             with running(provider, hub):
                 hub.join(30)
 
-    assert sum(commits) == 6 * 500
+    # The arrival and the start of each in one statement, in nearly every case.
+    assert 5 * 500 <= sum(commits) < 5.5 * 500
     assert len(commits) < 1_000
 
 

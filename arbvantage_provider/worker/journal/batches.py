@@ -19,8 +19,10 @@ from arbvantage_provider.worker.journal.store import (
     answer,
     arrive,
     cross_out,
+    expire,
     forget,
     start,
+    start_at_once,
 )
 from arbvantage_provider.worker.waits import Waits
 
@@ -54,6 +56,7 @@ class Journal:
         self._logger = logger
         self._loop = asyncio.get_running_loop()
         self._changes: list[Change] = []
+        self._arrivals: dict[int, int] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._next: asyncio.Handle | None = None
         self._last_commit = 0.0
@@ -70,11 +73,16 @@ class Journal:
         Returns:
             The place of this change: it is in the file once ``committed`` is as high.
         """
+        self._arrivals[number] = len(self._changes)
         return self._write(arrive(number, digest, task, now=now))
 
     def note_start(self, number: int, *, now: float) -> None:
         """The handler of a task is about to be called."""
-        self._write(start(number, now=now))
+        place = self._arrivals.pop(number, None)
+        if place is None:
+            self._write(start(number, now=now))
+        else:  # its arrival is not in the file yet
+            self._changes[place] = start_at_once(self._changes[place], now=now)
 
     def note_answer(self, number: int, result: Result) -> None:
         """A task has an answer."""
@@ -86,9 +94,14 @@ class Journal:
         self._write(cross_out(number, now=now))
 
     def forget(self, number: int) -> None:
-        """Nothing more is kept of a task."""
+        """Nothing is kept of a task."""
         self._overwrites = True
         self._write(forget(number))
+
+    def expire(self, number: int) -> None:
+        """Nothing more is kept of a task that the hub took long ago."""
+        self._overwrites = True
+        self._write(expire(number))
 
     def _write(self, changes: list[Change]) -> int:
         """Have changes in the next commit."""
@@ -146,6 +159,7 @@ class Journal:
     def _note_commit(self, count: int) -> None:
         self.committed += count
         del self._changes[:count]
+        self._arrivals.clear()
         self._last_commit = self._loop.time()
         if self.failing and not self._gone:
             self.failing = False
