@@ -1,12 +1,7 @@
 """Whether something is a monitor that a provider, or an action, can keep to."""
 
-import inspect
-from typing import Final
-
 from arbvantage_provider.rate_limit.keyed import PerKey
-from arbvantage_provider.rate_limit.monitor import RateLimitMonitor
-
-_METHODS: Final = ("check_rate_limits", "handle_throttling", "make_safe_request")
+from arbvantage_provider.rate_limit.monitor import RateLimitMonitor, find_async_problem
 
 
 def find_monitor_problem(monitor: object, *, takes_keys: bool) -> str:
@@ -27,8 +22,5 @@ def find_monitor_problem(monitor: object, *, takes_keys: bool) -> str:
         return (
             f"rate_limit_monitor is {monitor!r}; give an instance of a RateLimitMonitor"
         )
-    for name in _METHODS:
-        if inspect.iscoroutinefunction(getattr(monitor, name)):
-            kind = type(monitor).__name__
-            return f"rate_limit_monitor: {kind}.{name} is async; write it with def"
-    return ""
+    problem = find_async_problem(monitor)
+    return f"rate_limit_monitor: {problem}" if problem else ""

@@ -21,6 +21,7 @@ from arbvantage_provider.rate_limit.bounds import check_count
 from arbvantage_provider.rate_limit.monitor import (
     RateLimitMonitor,
     ReservingRateLimitMonitor,
+    find_async_problem,
 )
 
 _SYSTEM_CLOCK: Final = SystemClock()
@@ -267,5 +268,7 @@ def _check_made(made: object) -> RateLimitMonitor:
         raise TypeError(problem)
     if not isinstance(made, RateLimitMonitor):
         problem = f"a {type(made).__name__} was made, which is no RateLimitMonitor"
+        raise TypeError(problem)
+    if problem := find_async_problem(made):
         raise TypeError(problem)
     return made

@@ -6,10 +6,11 @@ permit that will be free, and tells how long to wait for it.
 """
 
 import asyncio
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypedDict, TypeVar
+from typing import Any, Final, ParamSpec, TypedDict, TypeVar
 
 from typing_extensions import override
 
@@ -19,6 +20,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SYSTEM_CLOCK = SystemClock()
+_PLAIN: Final = (
+    "check_rate_limits",
+    "handle_throttling",
+    "make_safe_request",
+    "try_spend",
+)
 
 
 class RateLimits(TypedDict):
@@ -243,3 +250,11 @@ class NoRateLimitMonitor(LocalRateLimitMonitor):
     @override
     def __repr__(self) -> str:
         return "NoRateLimitMonitor()"
+
+
+def find_async_problem(monitor: RateLimitMonitor) -> str:
+    """Which method is async that would be called and never awaited; ``""``: none."""
+    for name in _PLAIN:
+        if inspect.iscoroutinefunction(getattr(monitor, name, None)):
+            return f"{type(monitor).__name__}.{name} is async; write it with def"
+    return ""

@@ -280,7 +280,7 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
                 return request_func(*args, **kwargs)
 
     def close(self) -> None:
-        """Close the connections of all threads; the next call opens new ones."""
+        """Close what is idle of all threads; the next call opens new ones."""
         self._server.close()
 
     # What is known without asking.

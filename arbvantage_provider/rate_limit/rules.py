@@ -58,16 +58,26 @@ class Bucket:
         thresholds: shares of the burst, 0 to 1, from low to high.
     """
 
-    __slots__ = ("_before", "_interval", "_marks", "_tolerance", "due", "limit")
+    __slots__ = (
+        "_before",
+        "_full",
+        "_interval",
+        "_marks",
+        "_spent",
+        "_tolerance",
+        "due",
+        "limit",
+    )
 
     def __init__(
         self, interval: float, burst: int = 1, thresholds: Sequence[float] = ()
     ) -> None:
         self.limit: int = burst
         self.due: float = -math.inf
-        self._before = self.due
+        self._before = self._full = self.due
         self._interval = interval
         self._tolerance = (burst - 1) * interval
+        self._spent = 0
         # At ``now``, burst - 1 + (due - now) / interval permits are in use.
         self._marks = [
             (share * burst - _HAIR - burst + 1) * interval
@@ -76,13 +86,21 @@ class Bucket:
         ]
 
     def spend(self, now: float) -> int:
-        """Move the moment on by one interval."""
+        """Move the moment on by one interval.
+
+        It is counted from when the bucket was full last, so that no sum of seconds
+        rounds: a burst is whole in a single moment.
+        """
         self._before = self.due
-        self.due = max(self.due, now - self._tolerance) + self._interval
+        if self.due <= now - self._tolerance:
+            self._full, self._spent = now, 0
+        self._spent += 1
+        self.due = self._full + (self._spent - self.limit + 1) * self._interval
         return bisect_right(self._marks, self.due - now)
 
     def unspend(self) -> None:
         """Move the moment back."""
+        self._spent -= 1
         self.due = self._before
 
     def count_free(self, now: float) -> int:

@@ -10,8 +10,10 @@ import importlib
 import re
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha1
+from queue import Empty, Queue
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from weakref import WeakKeyDictionary
@@ -63,7 +65,8 @@ class Address:
     def __init__(self, url: object) -> None:
         text, parts = _split(url)
         scheme = _SCHEMES.get(parts.scheme, parts.scheme)
-        self.url: str = scheme + text[len(parts.scheme) :]
+        # A space before it is no part of its scheme.
+        self.url: str = scheme + text[text.index(":") :]
         self.shown: str = (
             f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         )
@@ -178,8 +181,17 @@ class Server:
         return task
 
     def close(self) -> None:
-        """Close the connections of all threads; the next call opens new ones."""
-        self._client.close()
+        """Close what is idle of all threads; the next call opens new ones."""
+        idle: Queue[Any] = self._client.connection_pool.pool
+        connections: list[Any] = []
+        # Nobody is given one while it is being closed: they are taken out first.
+        with suppress(Empty):
+            while True:
+                connections.append(idle.get_nowait())
+        for connection in reversed(connections):
+            if connection is not None:
+                connection.disconnect()
+            idle.put_nowait(connection)
 
     async def close_async(self) -> None:
         """Wait for the calls of this event loop, and close what is idle then."""

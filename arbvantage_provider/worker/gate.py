@@ -102,12 +102,14 @@ class Gate:
         self._closures.clear()
         self._questions = self._make_questions(source)
         self._due = -math.inf
+        for lane in self._lanes.values():
+            lane.due = -math.inf
         # Some of them are on the way already, and those come back first.
         self._returning = set(self._visits)
         self._nudge()
 
     def _leave_questions(self) -> None:
-        leaving = asyncio.ensure_future(self._questions.close())
+        leaving = self._questions.leave()
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
 
@@ -335,7 +337,7 @@ class Gate:
         moment = self._clock.monotonic() + found.wait
         self._due = max(self._due, moment)
         self._log_reached(found.wait)
-        came = False
+        came, held = False, questions.hold()
         try:
             while not came:
                 came = await visit.sleep(moment - self._clock.monotonic())
@@ -348,6 +350,7 @@ class Gate:
         finally:
             if not came:
                 questions.give_back(visit.key, found)
+            held.cancel()
         return came
 
     # --- figures -------------------------------------------------------------

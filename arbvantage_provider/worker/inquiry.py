@@ -144,9 +144,9 @@ def count_free(monitor: RateLimitMonitor | None) -> int | None:
     """How many permits a monitor says are free; ``None``: it does not know."""
     try:
         found = None if monitor is None else monitor.count_free()
-    except Exception:  # noqa: BLE001 - a user's monitor may raise anything
+    except BaseException:  # noqa: BLE001 - a user's monitor may raise anything
         return None
-    return found
+    return found if isinstance(found, int) else None
 
 
 def read_wait(limits: Mapping[str, Any] | None) -> float:

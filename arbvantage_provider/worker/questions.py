@@ -81,9 +81,14 @@ class Questions:
         self._looking: asyncio.Future[Outcome[float]] | None = None
         self._look_is_overdue = False
         self._giving_back: set[asyncio.Future[Any]] = set()
+        self._is_left = False
 
-    async def close(self) -> None:
+    def leave(self) -> "asyncio.Future[None]":
         """Let go of whatever is asked; give back what nobody will use."""
+        self._is_left = True
+        return asyncio.ensure_future(self._close())
+
+    async def _close(self) -> None:
         for key in tuple(self._inquiries):
             self.forget(key)
         for inquiry in self._inquiries.values():
@@ -287,9 +292,23 @@ class Questions:
     def _conclude(self, inquiry: Inquiry) -> Reservation:
         outcome = inquiry.outcome.result()
         if isinstance(outcome, BaseException):
+            # Who is left says nothing of the monitor that is asked now.
+            if self._is_left:
+                return self._health.verdict(UNKNOWN_WAIT)
             return self._health.fail(outcome)
-        self._health.recover()
+        if not self._is_left:
+            self._health.recover()
         return outcome
+
+    def hold(self) -> "asyncio.Future[None]":
+        """Somebody waits for a permit's moment; to be cancelled when that is over.
+
+        Until then the permit may be given back, and the monitor is not closed.
+        """
+        held = asyncio.get_running_loop().create_future()
+        self._giving_back.add(held)
+        held.add_done_callback(self._giving_back.discard)
+        return held
 
     def give_back(self, key: str | None, found: Reservation) -> None:
         """Give a permit back that nobody is going to use."""

@@ -1,5 +1,9 @@
 """The built-in monitors, each with examples in numbers."""
 
+from collections.abc import Callable
+
+import pytest
+
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.rate_limit import (
     AdvancedRateLimitMonitor,
@@ -27,6 +31,20 @@ def test_a_bucket_gives_its_burst_at_once_and_then_its_rate(clock: Clock) -> Non
     moments = moments_of(monitor, clock, 6)
 
     assert moments == [0, 0, 0, 2, 4, 6]
+
+
+@pytest.mark.parametrize("burst", [2, 9, 70, 128])
+@pytest.mark.parametrize("rate", [7, 60, 600])
+@pytest.mark.parametrize("start", [0.1, 93_859.5867742349, 901_427.4576114835])
+def test_a_burst_is_whole_in_one_moment_whatever_the_time(
+    *, new_clock: Callable[[float], Clock], burst: int, rate: int, start: float
+) -> None:
+    monitor = AdvancedRateLimitMonitor(rate, burst, clock=new_clock(start))
+
+    waits = [monitor.try_spend() for _ in range(burst + 1)]
+
+    assert waits[:burst] == [0.0] * burst
+    assert waits[burst] == pytest.approx(60 / rate)
 
 
 def test_a_bucket_that_rests_regains_its_burst_and_no_more(clock: Clock) -> None:

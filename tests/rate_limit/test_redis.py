@@ -306,6 +306,41 @@ def test_a_loop_that_is_closed_is_forgotten(new_shared: NewShared) -> None:
     assert len(server._loops) == 1
 
 
+def test_closing_ends_the_connections_of_threads_and_the_next_call_opens_new_ones(
+    new_shared: NewShared,
+    redis_server: RedisServer,
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    monitor = new_shared(60, 10, url=f"{redis_server.url}?client_name=to-be-closed")
+
+    def count_connections() -> int:
+        clients = redis_server.ask("CLIENT", "LIST")
+        return clients.count(b"name=to-be-closed ")
+
+    for _ in range(2):
+        assert monitor.reserve(0).granted
+        assert count_connections() == 1
+        monitor.close()
+        # The server may hear of it a little later.
+        eventually(lambda: count_connections() == 0)
+
+
+def test_closing_disturbs_no_thread_that_asks(new_shared: NewShared) -> None:
+    monitor = new_shared(60, 500)
+    together = threading.Barrier(3)
+
+    def ask() -> int:
+        together.wait(10)
+        return sum(monitor.reserve(0).granted for _ in range(100))
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        together.wait(10)
+        while not all(each.done() for each in asking):
+            monitor.close()
+        assert [each.result() for each in asking] == [100, 100]
+
+
 def test_the_server_forgets_a_limit_that_is_free_again(
     new_shared: NewShared, redis_server: RedisServer
 ) -> None:

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from redis import ConnectionPool
 
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.rate_limit import RedisRateLimitMonitor
+from arbvantage_provider.rate_limit.server import Address
 
 URL = "redis://127.0.0.1:6379/0"
 NO_NUMBER: list[Any] = [
@@ -140,6 +142,26 @@ def test_it_shows_its_place_and_no_password(url: str, shown: str) -> None:
         "burst_size=3)"
     )
     assert SECRET not in str(vars(monitor))
+
+
+@pytest.mark.parametrize("before", [" ", "\n", "\t "], ids=repr)
+@pytest.mark.parametrize(
+    ("scheme", "kind"),
+    [
+        ("redis", "Connection"),
+        ("rediss", "SSLConnection"),
+        ("valkey", "Connection"),
+        ("valkeys", "SSLConnection"),
+    ],
+)
+def test_what_stands_before_a_url_by_mistake_changes_nothing(
+    before: str, scheme: str, kind: str
+) -> None:
+    pools: Any = ConnectionPool
+
+    pool = pools.from_url(Address(f"{before}{scheme}://h").url)
+
+    assert pool.connection_class.__name__ == kind
 
 
 def test_without_redis_py_it_says_what_to_install(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from patience import wait_for
-from their_monitors import Reserving, ThreeMethods
+from their_monitors import Reserving, Stubborn, ThreeMethods
 from typing_extensions import override
 
 from arbvantage_provider import (
@@ -50,17 +50,18 @@ class Door(ThreeMethods):
 class LocalDoor(LocalRateLimitMonitor):
     """The same without blocking."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait: float = 0.02) -> None:
         self.is_open = threading.Event()
+        self.wait = wait
 
     @override
     def check_rate_limits(self) -> dict[str, Any] | None:
-        wait = 0.0 if self.is_open.is_set() else 0.02
+        wait = 0.0 if self.is_open.is_set() else self.wait
         return {"rate_limited": True, "wait_time": wait} if wait else None
 
     @override
     def try_spend(self) -> float:
-        return 0.0 if self.is_open.is_set() else 0.02
+        return 0.0 if self.is_open.is_set() else self.wait
 
 
 class ReservingDoor(Reserving):
@@ -82,8 +83,12 @@ class Recorder(Provider):
     runs: list[int]
 
 
-def make(monitor: Any = None, *, slots: int = 16, **options: Any) -> Recorder:
-    provider = Recorder("tested", max_concurrency=slots, shutdown_timeout=5)
+def make(
+    monitor: Any = None, *, slots: int = 16, policy: Any = "closed", **options: Any
+) -> Recorder:
+    provider = Recorder(
+        "tested", max_concurrency=slots, shutdown_timeout=5, on_monitor_error=policy
+    )
     runs = provider.runs = []
 
     @provider.actions.register(rate_limit_monitor=monitor, **options)
@@ -407,6 +412,91 @@ def test_a_limit_that_changes_while_permits_go_out_keeps_the_order(
         assert {handle.result().status for handle in handles} == {"success"}
 
     assert provider.runs == list(range(6))
+
+
+def test_a_new_task_is_not_told_of_the_limit_before(hub: LocalHub) -> None:
+    slow = Stubborn(spending=True)
+    provider = make(LocalDoor(HOUR), max_wait=2 * HOUR)
+    with running(provider, hub):
+        handles = submit_in_order(hub, provider, 2)
+        provider.actions.set_rate_limit("limited", slow, max_wait=60)
+        assert slow.asked.wait(10)
+        handles.append(hub.submit("limited", {"number": 2}))
+        wait_for(lambda: count_waiting(provider) == 3 or bool(handles[2].results))
+        slow.release.set()
+        assert {handle.result().status for handle in handles} == {"success"}
+
+    assert provider.runs == list(range(3))
+
+
+@pytest.mark.parametrize("policy", ["open", "closed"])
+def test_a_monitor_that_fails_when_it_was_replaced_is_not_heard(
+    hub: LocalHub, policy: str
+) -> None:
+    asked, failed = threading.Event(), threading.Event()
+    end = asyncio.Event()
+
+    class Late(Reserving):
+        loop: asyncio.AbstractEventLoop
+
+        @override
+        async def reserve_async(
+            self, patience: float, key: str | None = None
+        ) -> Reservation:
+            self.loop = asyncio.get_running_loop()
+            asked.set()
+            await end.wait()
+            # When that is called, who asked has heard of the error.
+            self.loop.call_later(0.01, failed.set)
+            raise OSError
+
+    late = Late(lambda _, __: Reservation(granted=True, wait=0.0))
+    provider = make(late, max_wait=60, policy=policy)
+    with running(provider, hub):
+        before = hub.submit("limited")
+        assert asked.wait(10)
+        limit = SlidingWindowRateLimitMonitor(3, HOUR)
+        provider.actions.set_rate_limit("limited", limit, max_wait=0)
+        assert before.result().status == "success"
+        late.loop.call_soon_threadsafe(end.set)
+        assert failed.wait(10)
+        statuses = [hub.submit("limited").result().status for _ in range(4)]
+        errors = provider.snapshot().limits["limited"].errors
+
+    assert statuses == ["success", "success", "limit", "limit"]
+    assert errors == 0
+
+
+class Closing(Reserving):
+    """Remembers what came last."""
+
+    steps: tuple[str, ...] = ()
+
+    @override
+    async def release_async(
+        self, reservation: Reservation, key: str | None = None
+    ) -> None:
+        await asyncio.sleep(0.01)
+        self.steps += ("given back",)
+
+    @override
+    async def close_async(self) -> None:
+        self.steps += ("closed",)
+
+
+def test_a_monitor_that_is_replaced_is_closed_when_it_has_all_permits_back(
+    hub: LocalHub,
+) -> None:
+    waits = iter([HOUR, 2 * HOUR])
+    former = Closing(lambda _, __: Reservation(granted=True, wait=next(waits)))
+    provider = make(former, max_wait=10 * HOUR)
+    with running(provider, hub):
+        handles = submit_in_order(hub, provider, 2)
+        wait_for(lambda: provider.snapshot().limits["limited"].wait > HOUR)
+        provider.actions.set_rate_limit("limited", None)
+        assert {handle.result().status for handle in handles} == {"success"}
+
+    assert former.steps == ("given back", "given back", "closed")
 
 
 def test_the_time_to_wait_stays_unless_it_is_given_anew() -> None:

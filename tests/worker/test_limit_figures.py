@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from patience import wait_for
 from their_monitors import Moody, Reserving, Stubborn, ThreeMethods
+from typing_extensions import override
 
 from arbvantage_provider import (
     Provider,
@@ -126,6 +127,25 @@ def test_a_monitor_that_raises_when_it_is_counted_is_one_that_does_not_tell(
 
     with running(make(Broken(most=9)), hub) as provider:
         assert hub.submit("call").result().status == "success"
+        assert provider.snapshot().limits[""].free is None
+
+
+@pytest.mark.parametrize(
+    "odd", ["5", object(), SystemExit()], ids=["text", "object", "exit"]
+)
+def test_a_count_that_is_none_is_that_of_a_monitor_that_does_not_tell(
+    hub: LocalHub, odd: Any
+) -> None:
+    class Odd(SlidingWindowRateLimitMonitor):
+        @override
+        def count_free(self, key: str | None = None) -> Any:
+            if isinstance(odd, BaseException):
+                raise odd
+            return odd
+
+    with running(make(Odd()), hub) as provider:
+        handles = [hub.submit("call") for _ in range(5)]
+        assert {handle.result().status for handle in handles} == {"success"}
         assert provider.snapshot().limits[""].free is None
 
 

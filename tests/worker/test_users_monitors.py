@@ -16,6 +16,7 @@ from arbvantage_provider.rate_limit import (
     AdvancedRateLimitMonitor,
     LocalRateLimitMonitor,
     NoRateLimitMonitor,
+    PerKey,
     RateLimitMonitor,
 )
 from arbvantage_provider.testing import LocalHub, running
@@ -454,6 +455,30 @@ def test_a_monitor_with_async_methods_is_refused() -> None:
         Provider("tested", rate_limit_monitor=Modern(most=1))
     with pytest.raises(RegistrationError, match=words):
         make(Modern(most=1))
+
+
+def test_a_monitor_for_each_key_with_async_methods_is_refused() -> None:
+    class Modern(ThreeMethods):
+        @override
+        async def make_safe_request(
+            self, request_func: Any, *args: Any, **kwargs: Any
+        ) -> Any:
+            """It would be called, and never awaited: each task would pass."""
+
+    words = "monitor: Modern.make_safe_request is async; write it with def"
+    with pytest.raises(ConfigError, match=words):
+        PerKey(lambda: Modern(most=1), key=lambda task: task.id)
+
+
+def test_a_quick_monitor_that_spends_by_an_async_method_is_refused() -> None:
+    class Modern(NoRateLimitMonitor):
+        @override
+        async def try_spend(self) -> float:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+            return 0.0
+
+    words = "rate_limit_monitor: Modern.try_spend is async; write it with def"
+    with pytest.raises(ConfigError, match=words):
+        Provider("tested", rate_limit_monitor=Modern())
 
 
 def test_five_hundred_tasks_under_three_limits_are_all_done_and_none_is_burnt(
