@@ -64,8 +64,12 @@ class Done:
             self._size -= before.size
         self._kept[digest] = kept
         self._size += kept.size
+        return self.drop_old(kept.taken)
+
+    def drop_old(self, now: float) -> list[Kept]:
+        """Those that have to go by now, in seconds since 1970."""
         gone: list[Kept] = []
-        while self._is_over(kept.taken):
+        while self._kept and self._is_over(now):
             _, old = self._kept.popitem(last=False)
             self._size -= old.size
             gone.append(old)

@@ -113,6 +113,7 @@ class Ledger:
                 self._flying[row.digest] = entry
             else:
                 self._keep(row.digest, Kept(row.number, row.size, row.taken))
+        self._expire(self._done.drop_old(self._now()))
         return entries
 
     @property
@@ -123,7 +124,8 @@ class Ledger:
     def take(self, work: Task | Entry) -> Entry | None:
         """The entry of a task that came; ``None``: it is in flight already."""
         if isinstance(work, Entry):
-            self._load(work)
+            if work.arrived is not None:
+                self._load(work)
             return work
         digest = digest_task(work)
         flying = self._flying.get(digest)
@@ -154,6 +156,8 @@ class Ledger:
         """The result of the same task, if it is done."""
         if entry.digest in self._again:
             return self._again.pop(entry.digest)
+        if entry.digest in self._done:
+            self._expire(self._done.drop_old(self._now()))
         kept = self._done.get(entry.digest)
         if kept is None:
             return None
@@ -204,12 +208,14 @@ class Ledger:
         """
         del self._flying[entry.digest]
         # What was answered without a handler is decided anew when it comes again.
-        if entry.runs and result.status != "limit":
+        is_stored = entry.is_repeated and entry.arrived is None
+        is_over = bool(entry.runs) and result.status != "limit"
+        if is_over:
             self._keep_result(entry, result)
-            if entry.again is not None:
-                self._again[entry.digest] = result
         elif self._journal is not None and entry.digest not in self._done:
             self._journal.forget(entry.number)
+        if entry.again is not None and (is_over or is_stored):
+            self._again[entry.digest] = result
         return entry.again
 
     def _keep_result(self, entry: Entry, result: Result) -> None:
@@ -222,8 +228,11 @@ class Ledger:
         self._keep(entry.digest, Kept(entry.number, len(result.text), now, answer))
 
     def _keep(self, digest: bytes, kept: Kept) -> None:
-        for old in self._done.keep(digest, kept):
-            if self._journal is not None:
+        self._expire(self._done.keep(digest, kept))
+
+    def _expire(self, gone: list[Kept]) -> None:
+        if self._journal is not None:
+            for old in gone:
                 self._journal.expire(old.number)
 
     def list_left(self) -> list[Entry]:

@@ -123,7 +123,7 @@ class Worker:
             on_wait=pace.slow_down,
             hand_out=self._hand_out,
         )
-        self._handed: deque[Task | Entry] = deque()
+        self._handed: deque[Entry] = deque()
         self._polling: set[asyncio.Task[Any]] = set()
         self._keeping_turn: set[asyncio.Task[Any]] = set()
         self._handling: set[asyncio.Task[Any]] = set()
@@ -197,9 +197,12 @@ class Worker:
         finally:
             self._ending = True
             _cancel({over, drain, *slots})
-            await asyncio.wait({drain, *slots}, timeout=SUBMIT_RESERVE)
-            await self._submitter.close()
-            lost = self._report_left()
+            try:
+                await asyncio.wait({drain, *slots}, timeout=SUBMIT_RESERVE)
+                await self._submitter.close()
+            finally:
+                # Also if this is cancelled once more.
+                lost = self._report_left()
         for slot in done:
             if not slot.cancelled():
                 slot.result()
@@ -211,9 +214,7 @@ class Worker:
         """Log the tasks that the hub waits for; the ids of those that are lost."""
         left = self._ledger.list_left()
         kept = [entry.task.id[:200] for entry in left if self._ledger.keeps(entry)]
-        gone = [entry.task for entry in left if not self._ledger.keeps(entry)]
-        gone += [work for work in self._handed if isinstance(work, Task)]
-        lost = [task.id[:200] for task in gone]
+        lost = [entry.task.id[:200] for entry in left if not self._ledger.keeps(entry)]
         if kept:
             self._logger.warning("tasks kept in the journal", ids=kept)
         if lost:
@@ -227,7 +228,7 @@ class Worker:
         self._figures.state = "stopping"
         self._logger.info("stopping", tasks=len(self._unanswered))
         # What the last process left can wait in the journal for the next one.
-        self._handed = deque(w for w in self._handed if isinstance(w, Task))
+        self._handed = deque(w for w in self._handed if w.arrived is None)
         self._pace.close()
         if self._polling:
             self._polls_done.clear()
@@ -265,8 +266,11 @@ class Worker:
             if self._handed:
                 return self._handed.popleft()
             if self._stopping.is_set():
-                return None
-            if await self._pace.take_turn() and (task := await self._poll(slot)):
+                # What comes with the answers to the parked is run, too.
+                await self._submitter.wait_for_parked()
+                if not self._handed:
+                    return None
+            elif await self._pace.take_turn() and (task := await self._poll(slot)):
                 return task
 
     async def _poll(self, slot: Slot) -> Task | None:
@@ -453,9 +457,14 @@ class Worker:
             figures.stuck -= 1
 
     def _hand_out(self, task: Task) -> None:
-        """Let whichever slot is free next run a task that nobody polled for."""
-        self._handed.append(task)
-        self._pace.wake(1)
+        """Let whichever slot is free next run a task that nobody polled for.
+
+        That may take a while, so it is written down now.
+        """
+        entry = self._ledger.take(task)
+        if entry is not None:
+            self._handed.append(entry)
+            self._pace.wake(1)
 
     def _end_turn(self, slot: Slot) -> None:
         if slot in self._keeping_turn:

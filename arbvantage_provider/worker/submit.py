@@ -55,8 +55,11 @@ class Sending:
     Attributes:
         entry: the task.
         result: what is sent; a shorter one, once that proved too large.
+        size: bytes that it holds in memory, as long as it is not shrunk.
         failures: how often in a row it was not taken.
         answered: how many results the hub had taken when it was sent first.
+        is_cut: whether its echo was cut, as the whole proved too large.
+        is_shrunk: whether its text was replaced for that, or may not be.
     """
 
     def __init__(self, entry: Entry, result: Result, answered: int) -> None:
@@ -64,13 +67,10 @@ class Sending:
         self.result: Result = result
         self.failures: int = 0
         self.answered: int = answered
+        self.is_cut: bool = False
         self.is_shrunk: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes that it holds in memory."""
-        task = self.result.task
-        return len(self.result.text) + len(task.payload) + len(task.account)
+        task = result.task
+        self.size: int = len(result.text) + len(task.payload) + len(task.account)
 
 
 class Submitter:
@@ -110,6 +110,7 @@ class Submitter:
         self._hand_out = hand_out
         self._parked: dict[asyncio.Task[None], Sending] = {}
         self._parked_bytes = 0
+        self._last_try_ends: float | None = None
 
     async def submit(self, entry: Entry, result: Result) -> Task | None:
         """Send a result until the hub has it, will never take it, or it is parked.
@@ -173,11 +174,14 @@ class Submitter:
         result = sending.result
         logger = self._logger_of(sending.entry.task)
         logger.error("result too large", bytes=len(result.text), reason=reply.reason)
-        sending.is_shrunk = True
-        if sending.entry.is_repeated:
-            # Its text was sent before, and has to stay as it was.
+        if sending.entry.is_repeated and not sending.is_cut:
+            # Its text was sent before, and has to stay as it was; but one from the
+            # journal that is too large without its echo, too, was never taken.
+            sending.is_cut = True
+            sending.is_shrunk = sending.entry.arrived is None
             sending.result = result._replace(task=cut_echo(result.task))
         else:
+            sending.is_shrunk = True
             sending.result = shrink(result, reply.reason)
             await self._ledger.answer(sending.entry, sending.result)
 
@@ -226,10 +230,19 @@ class Submitter:
         if not parked.cancelled():
             parked.exception()
 
-    async def close(self) -> None:
+    async def wait_for_parked(self) -> None:
         """Let the parked have a last try, which begins when the provider stops."""
-        if self._parked and self._stopping.is_set():
-            await asyncio.wait(self._parked, timeout=LAST_TRY)
+        if not (self._parked and self._stopping.is_set()):
+            return
+        now = self._clock.monotonic()
+        if self._last_try_ends is None:
+            self._last_try_ends = now + LAST_TRY
+        left = max(self._last_try_ends - now, 0.0)
+        await asyncio.wait(self._parked, timeout=left)
+
+    async def close(self) -> None:
+        """End what is parked, after its last try."""
+        await self.wait_for_parked()
         for parked in tuple(self._parked):
             parked.cancel()
 

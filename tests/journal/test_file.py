@@ -1,8 +1,13 @@
 """The file of a journal: what it holds, who may read it, and what is refused."""
 
+import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +17,8 @@ import pytest
 
 from arbvantage_provider import ConfigError, JournalError, Provider
 from arbvantage_provider.testing import LocalHub, running
+from arbvantage_provider.worker.event_loop import MOST_THREADS
+from arbvantage_provider.worker.journal import batches
 from arbvantage_provider.worker.journal.store import Store
 
 Look = Callable[[str], list[Any]]
@@ -36,7 +43,11 @@ def make_provider(path: Path, **settings: Any) -> Provider:
 
 def read_all(path: Path) -> bytes:
     """Every byte of the file and of those that SQLite keeps beside it."""
-    return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+    found: list[bytes] = []
+    for file in path.parent.glob(f"{path.name}*"):
+        with contextlib.suppress(FileNotFoundError):  # SQLite has just removed it
+            found.append(file.read_bytes())
+    return b"".join(found)
 
 
 def test_texts_of_a_task_are_in_the_file_until_the_hub_has_the_result(
@@ -93,6 +104,19 @@ def test_only_the_owner_may_read_the_files(path: Path) -> None:
 
     assert len(beside) >= 3
     assert modes == {0o600}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_only_the_owner_may_read_the_log_of_a_file_that_others_could_read(
+    path: Path,
+) -> None:
+    Store(str(path), provider="tested", hub="hub:1").close()
+    path.chmod(0o644)
+    file = Store(str(path), provider="tested", hub="hub:1")
+    log = path.with_name(f"{path.name}-wal")
+
+    assert [stat.S_IMODE(part.stat().st_mode) for part in (path, log)] == [0o600] * 2
+    file.close()
 
 
 def start(path: Path, **settings: Any) -> JournalError:
@@ -152,6 +176,86 @@ def test_a_journal_that_another_provider_has_is_refused(path: Path) -> None:
         assert hub.submit("order", PAYLOAD).result().status == "success"
 
 
+def test_a_journal_is_the_same_one_by_another_name(path: Path) -> None:
+    link = path.with_name("link")
+    link.symlink_to(path)
+    with LocalHub() as hub, running(make_provider(path), hub):
+        hub.wait_until(lambda: hub.polls >= 1)
+        assert start(link).problem == "is in use by another provider"
+
+
+def test_a_change_of_the_folder_does_not_lose_the_file(
+    path: Path, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    with LocalHub() as hub, running(make_provider(Path(path.name)), hub):
+        hub.wait_until(lambda: hub.polls >= 1)
+        monkeypatch.chdir("/")
+        hub.submit("order", PAYLOAD).result()
+        eventually(lambda: b"canary" not in read_all(path))
+
+
+def test_a_program_that_keeps_the_file_busy_is_told_of_and_waited_for(
+    path: Path, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BUSY_FOR_LONG", 0.1)
+    log = path.parent / "log"
+    provider = make_provider(path, log_file=str(log))
+    with (
+        LocalHub() as hub,
+        running(provider, hub),
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        hub.submit("order", PAYLOAD).result()
+        other.execute("BEGIN IMMEDIATE")
+        waiting = hub.submit("order", {"item": "milk"})
+        eventually(lambda: not provider.snapshot().healthy)
+        assert "is kept busy by another program" in log.read_text()
+        other.execute("ROLLBACK")
+        assert waiting.result().status == "success"
+        eventually(lambda: provider.snapshot().healthy)
+
+
+def test_threads_that_handlers_never_give_back_keep_nobody_from_clearing_and_closing(
+    path: Path, eventually: Any
+) -> None:
+    provider = make_provider(path, shutdown_timeout=1)
+    end = threading.Event()
+
+    @provider.actions.register(timeout=0.1)
+    async def hang(number: int) -> None:
+        await asyncio.to_thread(end.wait, 30)
+
+    try:
+        with LocalHub() as hub, running(provider, hub):
+            for number in range(MOST_THREADS):
+                hub.submit("hang", {"number": number})
+            hub.join(20)
+            hub.submit("order", PAYLOAD).result()
+            eventually(lambda: b"canary" not in read_all(path))
+    finally:
+        end.set()
+
+
+def test_a_task_that_waits_for_a_slot_is_in_the_file(
+    path: Path, eventually: Any, look: Look
+) -> None:
+    provider = make_provider(path, max_concurrency=1)
+    end = threading.Event()
+    provider.actions.register("hang", timeout=0.1)(end.wait)
+    try:
+        with LocalHub(next_on_submit=True) as hub, running(provider, hub):
+            hub.submit("hang")
+            waiting = hub.submit("order", PAYLOAD)
+            hub.wait_until(lambda: waiting.handed_out == 1)
+            eventually(lambda: (waiting.id,) in look("SELECT id FROM task"))
+            assert not waiting.results
+            end.set()
+            assert waiting.result().status == "success"
+    finally:
+        end.set()
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "no" / "tasks.journal"
 
@@ -181,6 +285,36 @@ def test_a_journal_that_is_replaced_stops_the_polling(
         assert hub.polls <= polls + 1
 
     assert "was replaced by another file" in (path.parent / "log").read_text()
+
+
+WITHOUT_MEMORY = """
+import sqlite3, sys
+from arbvantage_provider import JournalError
+from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.worker.journal.store import Store, arrive
+
+file = Store(sys.argv[1], provider="tested", hub="hub:1")
+sqlite3.connect(":memory:").execute("PRAGMA hard_heap_limit = 3000000")
+try:
+    file.write(arrive(1, b"1", Task("large", "order", bytes(20_000_000)), now=1.0))
+except JournalError as error:
+    print(error.problem)
+file.write(arrive(1, b"1", Task("small", "order", b"{}"), now=1.0))
+print([row.id for row in file.list_rows()])
+"""
+
+
+@pytest.mark.skipif(
+    sqlite3.sqlite_version_info < (3, 31), reason="SQLite has no bound for its memory"
+)
+def test_a_commit_that_finds_no_memory_can_be_tried_again(path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_MEMORY, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert ended.stdout.splitlines() == [
+        "cannot be written: there is no memory left",
+        "['small']",
+    ]
 
 
 def test_many_tasks_share_one_commit(path: Path) -> None:

@@ -81,6 +81,21 @@ def test_a_result_that_the_hub_has_already_is_no_failure(
     assert provider.snapshot().tasks_refused == 0
 
 
+def test_a_result_that_waits_and_proves_too_large_becomes_an_error(
+    left: Any, make: Make
+) -> None:
+    with LocalHub(max_message_bytes=20_000) as hub:
+        left.hub = hub.url
+        left.task(hand_out(hub), arrived=NOW, runs=1)
+        left.answered("success", TEXT.replace(b"stored", b"x" * 30_000)).write()
+        with running(make(), hub):
+            hub.join()
+
+    (result,) = hub.submissions
+    assert result.status == "error"
+    assert "is too large to send: 30052 bytes" in result.message
+
+
 def test_a_task_that_had_started_is_answered_as_interrupted(
     hub: LocalHub, left: Any, make: Make, runs: list[Any]
 ) -> None:
@@ -198,6 +213,19 @@ def test_what_is_done_for_longer_than_a_day_is_forgotten(
         hub.wait_until(lambda: hub.polls >= 1)
 
     assert look("SELECT id FROM task") == [(new.id,)]
+
+
+def test_what_is_too_old_is_forgotten_where_nothing_was_done_since(
+    hub: LocalHub, left: Any, make: Make, look: Look
+) -> None:
+    day_ago = NOW - 25 * HOURS
+    left.task(hand_out(hub), arrived=day_ago, runs=1)
+    left.answered("success", TEXT).taken(day_ago).write()
+
+    with running(make(), hub):
+        hub.wait_until(lambda: hub.polls >= 1)
+
+    assert look("SELECT id FROM task") == []
 
 
 def test_a_start_says_what_it_found(

@@ -91,6 +91,67 @@ def test_a_parked_result_stays_in_the_journal(
     assert runs == ["once", "other"]
 
 
+@pytest.fixture(params=[False, True], ids=["memory", "journal"])
+def settings(request: Any, tmp_path: Path) -> dict[str, Any]:
+    """Of a provider without a journal, and of one with it."""
+    return {"journal": tmp_path / "tasks.journal"} if request.param else {}
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_task_that_comes_with_the_last_try_is_run(
+    hub: LocalHub, make_provider: Make, runs: list[Any], settings: dict[str, Any]
+) -> None:
+    hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="slow")
+    provider = make_provider(max_concurrency=1, **settings)
+    with running(provider, hub):
+        hub.submit("echo", {"text": "slow"}, id="slow")
+        hub.submit("echo", {"text": "other"}).result(30)
+        hub.fail_polls("UNAVAILABLE", times=100)
+        hub.next_on_submit = True
+        handle = hub.submit("echo", {"text": "next"})
+
+    assert handle.handed_out == len(handle.results) == 1
+    assert runs == ["slow", "other", "next"]
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_delivery_of_what_is_parked_is_answered_after_the_last_try(
+    hub: LocalHub,
+    make_provider: Make,
+    eventually: Any,
+    runs: list[Any],
+    settings: dict[str, Any],
+) -> None:
+    hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="slow")
+    provider = make_provider(max_concurrency=1, **settings)
+    with running(provider, hub):
+        handle = hub.submit("echo", {"text": "slow"}, id="slow")
+        hub.submit("echo", {"text": "other"}).result(30)
+        handle.redeliver()
+        eventually(lambda: provider.snapshot().tasks_redelivered == 1)
+
+    assert len(handle.results) == 2
+    assert runs == ["slow", "other"]
+
+
+def test_a_parked_result_that_proves_too_large_leaves_its_room_to_others(
+    hub: LocalHub, make_provider: Make, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "MOST_PARKED_BYTES", 40_000)
+    provider = make_provider(max_concurrency=1, shutdown_timeout=0.2)
+    provider.actions.register("write")(lambda: "x" * 30_000)
+    hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="large")
+    words = "Received message larger than max"
+    hub.fail_submits("RESOURCE_EXHAUSTED", details=words, id="large")
+    hub.fail_submits("INTERNAL", times=10_000, id="poisonous")
+    with pytest.raises(HubError, match="left unanswered: poisonous"):  # noqa: SIM117
+        with running(provider, hub):
+            assert "too large" in hub.submit("write", id="large").result(30).message
+            eventually(lambda: provider.snapshot().results_parked == 0)
+            hub.submit("write", id="poisonous")
+            eventually(lambda: provider.snapshot().results_parked == 1)
+
+
 def test_while_no_result_is_taken_polling_slows_and_stops(
     hub: LocalHub, make_provider: Make, eventually: Any
 ) -> None:

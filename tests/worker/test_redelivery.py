@@ -1,5 +1,6 @@
 """A task that is delivered more than once: its handler runs once."""
 
+import datetime as dt
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 
 from arbvantage_provider import Provider, RateLimitedError
+from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.testing import LocalHub, running
+from arbvantage_provider.worker import ledger, submit
+from arbvantage_provider.worker.done import IN_MEMORY
 
 Make = Callable[..., Provider]
 
@@ -153,6 +157,61 @@ def test_a_result_of_any_size_answers_a_delivery_that_came_meanwhile(
         hub.wait_until(lambda: len(handle.results) == 2)
 
     assert not begun.acquire(blocking=False)
+
+
+def test_a_result_of_any_size_answers_a_delivery_while_it_is_sent_once_more(
+    hub: LocalHub, make: Make, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "PATIENCE", 100)
+    monkeypatch.setattr(submit, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(ledger, "IN_JOURNAL", IN_MEMORY)
+    provider = make()
+    begun, end = threading.Semaphore(0), threading.Event()
+
+    @provider.actions.register()
+    def write() -> str:
+        begun.release()
+        assert end.wait(10)
+        return "x" * 2_000_000
+
+    with running(provider, hub):
+        handle = hub.submit("write")
+        assert begun.acquire(timeout=10)
+        handle.redeliver()
+        eventually(lambda: provider.snapshot().tasks_redelivered == 1)
+        hub.fail_submits("ALREADY_EXISTS", recorded=True)
+        hub.fail_submits("UNAVAILABLE", times=20)
+        end.set()
+        eventually(lambda: provider.snapshot().tasks_refused == 1)
+        handle.redeliver()
+        hub.wait_until(lambda: len(handle.results) == 3)
+
+    assert not begun.acquire(blocking=False)
+    assert len(set(handle.results)) == 1
+
+
+def test_a_result_of_the_day_before_yesterday_answers_no_delivery(
+    hub: LocalHub,
+    make: Make,
+    runs: list[Any],
+    eventually: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = SystemClock.now
+
+    def show_later(clock: SystemClock, timezone: dt.tzinfo) -> dt.datetime:
+        return now(clock, timezone) + dt.timedelta(hours=25)
+
+    provider = make()
+    with running(provider, hub):
+        handle = hub.submit("echo", {"text": "daily"})
+        eventually(lambda: provider.snapshot().tasks_answered == 1)
+        monkeypatch.setattr(SystemClock, "now", show_later)
+        for count in (2, 3):
+            handle.redeliver()
+            hub.wait_until(lambda n=count: len(handle.results) == n)
+
+    assert runs == ["daily", "daily"]
 
 
 def test_without_a_journal_the_last_thousand_results_are_kept(

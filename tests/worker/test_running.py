@@ -83,6 +83,37 @@ def test_serve_runs_inside_another_program(hub: LocalHub, make_provider: Make) -
     assert asyncio.run(program())["data"] == {"text": "inside"}
 
 
+def test_a_program_that_cancels_it_twice_is_told_what_is_left(
+    hub: LocalHub, make_provider: Make, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+
+    async def program() -> None:
+        begun, cancelled, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        settings = {"auth_token": hub.token, "hub_url": hub.url}
+        provider = make_provider(**settings, log_file=str(log))
+
+        @provider.actions.register()
+        async def swallow() -> None:
+            begun.set()
+            while not end.is_set():
+                try:
+                    await end.wait()
+                except asyncio.CancelledError:
+                    cancelled.set()
+
+        serving = asyncio.create_task(provider.serve())
+        hub.submit("swallow", id="left")
+        for moment in (begun, cancelled):
+            await moment.wait()
+            serving.cancel()
+        await asyncio.wait({serving})
+        end.set()
+
+    asyncio.run(program())
+    assert '"ids": ["left"], "event": "tasks left unanswered"' in log.read_text()
+
+
 def test_start_inside_a_loop_says_what_to_write(make_provider: Make) -> None:
     async def program() -> None:
         make_provider().start()

@@ -24,11 +24,14 @@ from arbvantage_provider.worker.journal.store import (
     start,
     start_at_once,
 )
+from arbvantage_provider.worker.threads import ThreadPool
 from arbvantage_provider.worker.waits import Waits
 
 GATHER: Final = 0.001
 """Seconds from one commit to the next, at least."""
 BUSY_WAIT: Final = 0.002
+BUSY_FOR_LONG: Final = 2.0
+"""Seconds after which a busy file counts as one that cannot be written."""
 CLEAR_AFTER: Final = 0.5
 """Seconds that texts which were overwritten may stay in SQLite's log."""
 FIRST_FAILURE_WAIT: Final = 0.05
@@ -60,6 +63,9 @@ class Journal:
         self._waiting: list[asyncio.Future[None]] = []
         self._next: asyncio.Handle | None = None
         self._last_commit = 0.0
+        self._busy_since: float | None = None
+        # The loop's own threads may all be held by handlers.
+        self._threads = ThreadPool(1, "journal")
         self._failures = Waits(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
         self._overwrites = self._gone = False
         self._closing = asyncio.Event()
@@ -131,7 +137,8 @@ class Journal:
             self._next.cancel()
         if self._changes:
             self._commit(last=True)
-        await asyncio.to_thread(self.store.close)
+        await self._threads.run(self.store.close)
+        self._threads.close()
 
     def _commit(self, *, last: bool = False) -> None:
         self._next = None
@@ -139,6 +146,7 @@ class Journal:
         try:
             self.store.write(changes)
         except BusyError:
+            self._note_busy()
             self._try_later(BUSY_WAIT, last=last)
             return
         except JournalError as error:
@@ -146,6 +154,14 @@ class Journal:
             self._try_later(self._failures.draw(), last=last)
             return
         self._note_commit(len(changes))
+
+    def _note_busy(self) -> None:
+        now = self._loop.time()
+        if self._busy_since is None:
+            self._busy_since = now
+        if now - self._busy_since > BUSY_FOR_LONG:
+            problem = "is kept busy by another program, or by a slow disk"
+            self._fail(JournalError(self.store.path, problem))
 
     def _fail(self, error: JournalError) -> None:
         if not self.failing:
@@ -161,6 +177,7 @@ class Journal:
         del self._changes[:count]
         self._arrivals.clear()
         self._last_commit = self._loop.time()
+        self._busy_since = None
         if self.failing and not self._gone:
             self.failing = False
             self._failures.reset()
@@ -179,7 +196,7 @@ class Journal:
                 if await self._clock.wait(self._closing, CLEAR_AFTER):
                     return
                 self._overwrites = False
-                if not await asyncio.to_thread(self.store.clear_log):
+                if not await self._threads.run(self.store.clear_log):
                     self._overwrites = True
         except JournalError as error:
             # Nothing that is written from now on would be found again.

@@ -157,7 +157,9 @@ class Store:
     """
 
     def __init__(self, path: str, *, provider: str, hub: str) -> None:
-        self.path: Path = Path(path)
+        # One name, also if a handler changes the folder, or another process knows
+        # the file by a link.
+        self.path: Path = Path(os.path.realpath(path))
         self._lock: sqlite3.Connection | None = None
         self._file: sqlite3.Connection | None = None
         try:
@@ -196,9 +198,11 @@ class Store:
             raise JournalError(self.path, "is damaged; move it away: its end is gone")
 
     def _set_up(self, file: sqlite3.Connection) -> None:
-        # SQLite gives its log the permissions of the file.
-        if os.name == "posix" and self.path.stat().st_mode & 0o077:
-            self.path.chmod(_PRIVATE)
+        # SQLite gives its log the permissions of the file; both may be there already.
+        for ending in ("", "-wal", "-shm") if os.name == "posix" else ():
+            part = self.path.with_name(f"{self.path.name}{ending}")
+            if part.exists() and part.stat().st_mode & 0o077:
+                part.chmod(_PRIVATE)
         # An empty file is laid out for the first of these before it has a table.
         file.executescript(
             "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
@@ -260,7 +264,7 @@ class Store:
             for statement, values in changes:
                 file.execute(statement, values)
             file.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, MemoryError) as error:
             if file.in_transaction:
                 with suppress(sqlite3.Error):
                     file.execute("ROLLBACK")
@@ -448,6 +452,8 @@ _REASONS: Final = {
 }
 
 
-def _explain(error: sqlite3.Error) -> str:
+def _explain(error: sqlite3.Error | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "cannot be written: there is no memory left"
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return _REASONS.get(code, f"cannot be used: {error}")
