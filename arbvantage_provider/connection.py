@@ -101,6 +101,9 @@ def parse_address(url: str) -> Address:
         # What stands before it may be a secret, so the text is not repeated.
         problem = f"it holds a user name (@); {FORMS}, and the token as auth_token"
         raise ConfigError(problem)
+    if "?" in url and not url.startswith("unix:"):
+        problem = f"it holds a query (?); {FORMS}, and the token as auth_token"
+        raise ConfigError(problem)
     if url.startswith("unix:") and url != "unix:":
         return Address(scheme="unix", host="", target=url)
     before, mark, place = url.rpartition("://")

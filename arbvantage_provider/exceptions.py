@@ -10,6 +10,7 @@ Source: the tree and the table of errors in ``docs/errors.md``.
 
 import builtins
 import difflib
+import heapq
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypedDict
@@ -300,9 +301,29 @@ class ProtocolError(HubError):
     """What answers is no hub, or speaks another protocol."""
 
 
+LIKE = 0.6
+MOST_COMPARED = 64
+
+
 def nearest_name(name: str, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that is most like ``name``, or ``None`` if none is."""
-    return next(iter(difflib.get_close_matches(name, list(names), n=1)), None)
+    """The one of ``names`` that is most like ``name``, or ``None`` if none is.
+
+    As ``difflib.get_close_matches`` has it; but how like they are is only found out
+    of those that have the most letters in common, as that takes long.
+    """
+    matcher = difflib.SequenceMatcher(b=name)
+    alike: list[tuple[float, str]] = []
+    for other in names:
+        matcher.set_seq1(other)
+        if matcher.real_quick_ratio() >= LIKE:
+            alike.append((matcher.quick_ratio(), other))
+    best = (LIKE, "")
+    for most, other in heapq.nlargest(MOST_COMPARED, alike):
+        if most < best[0]:
+            break
+        matcher.set_seq1(other)
+        best = max(best, (matcher.ratio(), other))
+    return best[1] or None
 
 
 def _shorten(name: str, length: int = 200) -> str:

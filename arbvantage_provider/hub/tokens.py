@@ -18,6 +18,7 @@ TokenFunction = Callable[[], str | Awaitable[str]]
 
 LONGEST_TOKEN: Final = 64 * 1024
 _TOKEN: Final = "auth_token (PROVIDER_AUTH_TOKEN)"  # noqa: S105 - the setting's name
+_NO_UNICODE: Final = "it holds bytes, or half of a surrogate pair, that are no UTF-8"
 _FILE: Final = "auth_token_file (PROVIDER_AUTH_TOKEN_FILE)"
 
 
@@ -59,11 +60,17 @@ class TokenSource(Protocol):
 
 
 class FixedToken:
-    """A token that stays the same."""
+    """A token that stays the same.
+
+    Raises:
+        ConfigError: if it is no Unicode text, and so cannot be sent.
+    """
 
     setting: str = _TOKEN
 
     def __init__(self, token: str) -> None:
+        if not _is_unicode(token):
+            raise ConfigError(f"{_TOKEN}: {_NO_UNICODE}")
         self._token = token
 
     def look(self) -> str:
@@ -147,6 +154,8 @@ class TokenFromFunction:
             )
         if not token:
             raise self._refuse("gave an empty token")
+        if not _is_unicode(token):
+            raise self._refuse(f"gave a token that cannot be sent: {_NO_UNICODE}")
         return token
 
     async def _call(self) -> Any:
@@ -194,8 +203,17 @@ def _read_token(path: FilePath) -> str:
         raise ConfigError(f"{_FILE}: what {path!r} holds is not UTF-8") from None
 
 
+def _is_unicode(text: str) -> bool:
+    """Not so where a variable of the environment holds bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _describe(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - a broken exception may raise anything
+    except BaseException:  # noqa: BLE001 - a broken exception may raise anything
         return type(error).__name__

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple, cast
 
 from typing_extensions import override
 
+from arbvantage_provider.observe.values import show
+
 MASK: Final = "***"
 SHORTEST_TOKEN: Final = 4
 SHORTEST_ACCOUNT_VALUE: Final = 6
@@ -23,7 +25,10 @@ CURRENT_ACCOUNT: Final[ContextVar[bytes]] = ContextVar("CURRENT_ACCOUNT", defaul
 Tasks and threads that are started with a copy of the context have it too.
 """
 
-_INPUT_VALUE: Final = re.compile(r"input_value=.*, input_type=")
+_INPUT_VALUE: Final = "input_value="
+_INPUT_TYPE: Final = ", input_type="
+MOST_SEARCHED: Final = 100_000_000
+"""Characters times texts of an account; a tenth of a second."""
 
 
 class Secret(NamedTuple):
@@ -59,7 +64,13 @@ class Redactor:
             self._secrets = tuple({*self._secrets, _make_secret(token)})
 
     def redact(self, text: str, more: Iterable[Secret] = ()) -> str:
-        """``text`` with ``***`` in place of each secret and each of ``more``."""
+        """``text`` with ``***`` in place of each secret and each of ``more``.
+
+        What would take too long to search is not told at all.
+        """
+        more = tuple(more)
+        if len(more) * len(text) > MOST_SEARCHED:
+            return MASK
         return cut_secrets(text, (*self._secrets, *more))
 
     def scrub(self, error: BaseException) -> None:
@@ -67,19 +78,52 @@ class Redactor:
 
         It is for what leaves this package: whoever prints it prints all of them.
         """
-        for each in _iterate_errors(error):
-            with suppress(Exception):  # a class of the user's may refuse
+        # Those that an error came from are scrubbed before it.
+        for each in reversed(list(_iterate_errors(error))):
+            with suppress(BaseException):  # a class of the user's may raise anything
                 self._scrub_one(each)
+            self._cover_links(each)
 
     def _scrub_one(self, error: BaseException) -> None:
-        parts = tuple(map(self._redact_part, error.args))
+        # The members of a group are scrubbed by themselves.
+        is_group = issubclass(type(error), BaseExceptionGroup)
+        redact = self._redact_text if is_group else self._redact_part
+        parts = tuple(map(redact, error.args))
         if parts != error.args:
             error.args = parts
         notes: list[object] = getattr(error, "__notes__", [])
         notes[:] = map(self._redact_part, notes)
 
-    def _redact_part(self, part: object) -> object:
+    def _cover_links(self, error: BaseException) -> None:
+        with suppress(BaseException):  # the same
+            cause, context = map(self._cover, (error.__cause__, error.__context__))
+            # To set a cause, even to none, is to hide the context.
+            if cause is not error.__cause__:
+                error.__cause__ = cause
+            error.__context__ = context
+
+    def _cover(self, error: BaseException | None) -> BaseException | None:
+        """The error, or one in its place where its text holds a secret all the same.
+
+        Some have their text from elsewhere, such as the name of a file.
+        """
+        text = "" if error is None else str(error)
+        redacted = self.redact(text)
+        if error is None or redacted == text:
+            return error
+        cover = RuntimeError(f"{type(error).__name__}: {redacted}")
+        cover.__cause__, cover.__context__ = error.__cause__, error.__context__
+        cover.__suppress_context__ = error.__suppress_context__
+        return cover.with_traceback(error.__traceback__)
+
+    def _redact_text(self, part: object) -> object:
         return self.redact(part) if isinstance(part, str) else part
+
+    def _redact_part(self, part: object) -> object:
+        """A part without secrets: as text, where it is none and holds one."""
+        text = show(part)
+        redacted = self.redact(text)
+        return part if redacted == text else redacted
 
     @override
     def __repr__(self) -> str:
@@ -158,7 +202,9 @@ def _make_pattern(secret: str) -> str:
     for special in _SPECIAL.finditer(secret):
         parts += (re.escape(secret[end : special.start()]), _spell(special[0]))
         end = special.end()
-    return "".join((*parts, re.escape(secret[end:])))
+    # Else a search would begin anew at each of many backslashes, and see all of them.
+    first = "" if parts[0] else r"(?<!\\)"
+    return "".join((first, *parts, re.escape(secret[end:])))
 
 
 def _spell(special: str) -> str:
@@ -195,7 +241,18 @@ _NAMED: Final = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
 def cut_input_values(text: str) -> str:
     """``text`` without the inputs that pydantic quotes in its errors."""
-    return _INPUT_VALUE.sub("input_type=", text)
+    if _INPUT_VALUE not in text:
+        return text
+    return "\n".join(map(_cut_input_values, text.split("\n")))
+
+
+def _cut_input_values(line: str) -> str:
+    """All from the first of them on, as an input may hold the words around it."""
+    # No pattern: it would look for the end of each beginning, of which a payload
+    # may have many.
+    before, _, rest = line.partition(_INPUT_VALUE)
+    _, found, after = rest.rpartition(_INPUT_TYPE)
+    return f"{before}{_INPUT_TYPE[2:]}{after}" if found else line
 
 
 def format_traceback(error: BaseException) -> str:

@@ -19,6 +19,13 @@ def make_loggable(
         clean: is given each text, and the ``repr`` of what is no plain value.
         levels: how many levels of lists and dicts are shown as such.
     """
+    try:
+        return _make_plain(value, clean, levels)
+    except BaseException as error:  # noqa: BLE001 - a value of the user's may raise anything
+        return _refuse(value, error)
+
+
+def _make_plain(value: object, clean: Callable[[str], str], levels: int) -> Any:
     if value is None or isinstance(value, bool) or _is_number(value):
         return value
     if levels and isinstance(value, dict):
@@ -41,9 +48,12 @@ def _is_number(value: object) -> bool:
 
 def show(value: object) -> str:
     """A text as it is, or the ``repr`` of anything else."""
-    if isinstance(value, str):
-        return value
     try:
-        return repr(value)
-    except BaseException as error:  # noqa: BLE001 - a value's repr may raise anything
-        return f"<{type(value).__name__}, not shown: {type(error).__name__}>"
+        # A class of the user's may have methods of its own; the text has none.
+        return str.__str__(value) if isinstance(value, str) else repr(value)
+    except BaseException as error:  # noqa: BLE001 - the same
+        return _refuse(value, error)
+
+
+def _refuse(value: object, error: BaseException) -> str:
+    return f"<{type(value).__name__}, not shown: {type(error).__name__}>"

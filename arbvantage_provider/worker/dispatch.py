@@ -328,6 +328,13 @@ class Dispatcher:
 
     def fail(self, task: Task, error: BaseException) -> Answer:
         """What a handler raised, as an answer."""
+        try:
+            return self._fail(task, error)
+        except BaseException:  # noqa: BLE001 - a broken exception may raise anything
+            problem = "the class of what was raised does not let itself be read"
+            return self._fail(task, RuntimeError(problem))
+
+    def _fail(self, task: Task, error: BaseException) -> Answer:
         if isinstance(error, ActionError):
             failure = Failure("task failed", "warning", error)
         else:

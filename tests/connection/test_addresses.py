@@ -59,9 +59,17 @@ def test_a_wrong_address_says_what_to_write(url: str) -> None:
     assert REFUSED[url] in str(caught.value)
 
 
-def test_a_user_name_in_an_address_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "grpcs://a-canary@hub:50051",
+        "grpcs://hub:50051?token=a-canary",
+        "https://hub/?token=a-canary",
+    ],
+)
+def test_a_token_in_an_address_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ConfigError, match="the token as auth_token") as caught:
-        Provider("p", hub_url="grpcs://a-canary@hub:50051")
+        Provider("p", hub_url=url)
     assert "a-canary" not in str(caught.value)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from typing_extensions import override
 
 from arbvantage_provider import AuthenticationError, ConfigError, Provider
 from arbvantage_provider.hub.gate import Gate
@@ -282,7 +284,21 @@ async def cancel() -> str:
     raise asyncio.CancelledError
 
 
+class ExitingTextError(Exception):
+    """Whoever asks for its text exits."""
+
+    @override
+    def __str__(self) -> str:
+        raise SystemExit(TOKEN)
+
+
+NO_UNICODE = "it holds bytes, or half of a surrogate pair, that are no UTF-8"
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
+    "raises what exits": (raising(ExitingTextError()), "raised ExitingTextError"),
+    "gives no Unicode": (
+        lambda: TOKEN + "\ud800",
+        f"gave a token that cannot be sent: {NO_UNICODE}",
+    ),
     "raises": (raising(ValueError("no vault")), "raised ValueError: no vault"),
     "exits": (raising(SystemExit(3)), "raised SystemExit: 3"),
     "stops": (raising(StopIteration()), "raised RuntimeError: StopIteration"),
@@ -301,6 +317,32 @@ def test_a_function_that_gives_no_token_ends_the_start(
         message = fail(make_provider(auth_token=function), hub)
         assert hub.polls == 0
     assert message == f"the function in auth_token {problem}"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere variables are Unicode")
+def test_a_token_of_the_environment_that_is_no_unicode_is_refused_and_not_kept(
+    environment: SetEnv,
+) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment("PROVIDER_AUTH_TOKEN", os.fsdecode(TOKEN.encode() + b"\xff"))
+    with LocalHub() as hub, pytest.raises(ConfigError) as caught:
+        Provider.from_env(log_level="CRITICAL").start(hub_url=hub.url)
+    assert str(caught.value) == f"auth_token (PROVIDER_AUTH_TOKEN): {NO_UNICODE}"
+    assert caught.value.__context__ is None
+
+
+def test_a_next_token_that_is_no_unicode_is_a_refusal(
+    make_provider: Make, start: Start, log: Path
+) -> None:
+    gives = [TOKEN + "\ud800", TOKEN]
+    with LocalHub(TOKEN) as hub:
+        run = start(make_provider(auth_token=gives.pop), hub)
+        assert answer(hub)
+        hub.revoke_token()
+        error = run.wait()
+    assert isinstance(error, AuthenticationError)
+    assert NO_UNICODE in str(error)
+    assert TOKEN not in log.read_text(encoding="utf-8")
 
 
 def test_what_a_function_raises_is_told_without_the_token(

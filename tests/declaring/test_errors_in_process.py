@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -103,6 +104,24 @@ def test_no_such_action(provider: Provider) -> None:
         "message": "ActionNotFoundError: no action 'zzz'",
         "data": {"actions": actions, "nearest": None},
     }
+
+
+def test_of_many_actions_the_nearest_is_found_without_comparing_them_all() -> None:
+    names = [f"action_{number:04}" for number in range(960)]
+    called: list[str] = []
+
+    def note(frame: Any, event: str, _: object) -> None:
+        if event == "call":
+            called.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        near = ActionNotFoundError("actoin_0815", names).nearest
+        far = ActionNotFoundError("no_such", names).nearest
+    finally:
+        sys.setprofile(None)
+    assert (near, far) == ("action_0815", None)
+    assert 0 < called.count("ratio") <= 64
 
 
 @pytest.mark.parametrize("name", ["", "x" * 100_000, "\ud800", "a\nb", "\u0000", "😀"])

@@ -147,6 +147,42 @@ def test_logging_an_exception_adds_its_traceback(file: Path, logged: Lines) -> N
     assert len(logged()) == 3
 
 
+class BadDict(dict[str, int]):
+    """Nobody may look into it."""
+
+    def items(self) -> Any:
+        raise ValueError("secret")
+
+
+class ExitingList(list[int]):
+    """The same, as of a session that is closed."""
+
+    def __iter__(self) -> Any:
+        raise SystemExit("secret")
+
+
+class BadString(str):
+    """Its methods are its own."""
+
+    __slots__ = ()
+
+    def __contains__(self, _: object) -> bool:
+        raise ValueError("secret")
+
+    def replace(self, *_: Any) -> str:
+        raise ValueError("secret")
+
+    encode: Any = replace
+
+
+class Classless:
+    """Whoever asks for its class exits."""
+
+    @property
+    def __class__(self) -> Any:
+        raise SystemExit("secret")
+
+
 ODD: dict[str, dict[str, Any]] = {
     "a text that fails": {"value": BadText()},
     "a text that exits": {"value": ExitingText()},
@@ -161,6 +197,10 @@ ODD: dict[str, dict[str, Any]] = {
     "names of structlog's own": {"level": 1, "timestamp": 2, "logger": 3},
     "stack_info": {"stack_info": True},
     "a huge int": {"value": 10**5000},
+    "a dict that fails": {"value": BadDict()},
+    "a list that exits": {"value": {"a": ExitingList()}},
+    "a text that is none": {"value": [BadString("text")]},
+    "a class that exits": {"value": Classless()},
 }
 
 

@@ -8,6 +8,9 @@ import asyncio
 import functools
 import json
 import re
+import subprocess
+import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from arbvantage_provider import ActionError, Provider
+from arbvantage_provider.observe.redaction import Redactor
 
 Run = Callable[..., dict[str, Any]]
 
@@ -296,3 +300,116 @@ def test_an_account_value_that_is_a_name_of_ours_leaves_log_lines_whole(
     assert {"logger", "action", "timestamp", "exception", "level"} <= set(
         json.loads(line)
     )
+
+
+ENDLESS = """
+from arbvantage_provider import Provider
+
+provider = Provider("p")
+
+@provider.actions.register()
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+def run(text: str, secret: str) -> None:
+    raw = json.dumps({"text": text}).encode()
+    account = json.dumps({"key": secret}).encode()
+    answer = json.loads(provider.dispatch("fail", raw, account))
+    assert answer["message"].startswith("ValueError: "), answer["message"][:100]
+
+import json
+run("input_value=" * 1_000_000, "")
+run("\\\\" * 4_000_000, "")
+run("\\\\" * 4_000_000, "\\\\\\\\secret")
+"""
+
+
+def test_no_text_takes_longer_to_redact_than_to_read() -> None:
+    # Each takes hours where a part of the text is looked at once for each other part.
+    program = [sys.executable, "-c", ENDLESS]
+    done = subprocess.run(
+        program, timeout=60, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
+@pytest.mark.parametrize("secret", ["\\secret-key", "\"'secret-key", "\nsecret-key"])
+def test_a_secret_that_begins_with_what_is_escaped_is_found_behind_backslashes(
+    run: Run, secret: str
+) -> None:
+    def fail(account: dict[str, Any]) -> None:
+        key = account["key"]
+        raise ValueError(f"\\\\{key} a\\{key} {repr(key)!r} {key}{key}")
+
+    message = run(fail, {}, {"key": secret})["message"]
+    assert "secret-key" not in message
+    assert message.count("***") == 5
+
+
+def test_an_account_of_too_many_texts_hides_long_messages_as_a_whole(run: Run) -> None:
+    def fail() -> None:
+        raise ValueError("secret-99999 " * 1_000)
+
+    account = {str(n): f"secret-{n}" for n in range(100_000)}
+    assert run(fail, {}, account)["message"] == "ValueError: ***"
+
+
+def test_inputs_that_pydantic_quotes_are_cut_from_the_first_to_the_last_of_a_line(
+    run: Run,
+) -> None:
+    line = "input_value='a, input_type=b', input_type=str]"
+
+    def fail() -> None:
+        raise ValueError(f"one [{line}\ntwo [{line}\ninput_value=left")
+
+    assert run(fail, {})["message"] == (
+        "ValueError: one [input_type=str]\ntwo [input_type=str]\ninput_value=left"
+    )
+
+
+@pytest.mark.parametrize("part", [{"auth": [TOKEN]}, TOKEN.encode(), (1, TOKEN)])
+def test_a_token_inside_what_an_exception_holds_is_cut_out(part: object) -> None:
+    error = LookupError("kept", 5, part)
+    cause = ExceptionGroup("some", [KeyError(part)])
+    error.__cause__ = cause
+    Redactor(TOKEN).scrub(error)
+    told = traceback.format_exception(error)
+    assert TOKEN not in "".join(told) + repr(error) + repr(cause)
+    assert error.args[:2] == ("kept", 5)
+    assert len(cause.exceptions) == 1
+
+
+class WordedError(Exception):
+    """Its text is none of its arguments."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        FileNotFoundError(2, "no such file", TOKEN),
+        WordedError(TOKEN),
+        ExceptionGroup(TOKEN, [KeyError("member")]),
+    ],
+)
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_a_token_in_the_text_of_what_an_error_came_from_is_cut_out(
+    link: str, hidden: Exception
+) -> None:
+    first = ValueError("first")
+    hidden.__cause__ = first
+    error, between = LookupError("last"), RuntimeError("between")
+    setattr(error, link, between)
+    setattr(between, link, hidden)
+    Redactor(TOKEN).scrub(error)
+    told = "".join(traceback.format_exception(error))
+    assert TOKEN not in told
+    assert f"{type(hidden).__name__}: " in told
+    for text in ("first", "between", "last", "***"):
+        assert text in told

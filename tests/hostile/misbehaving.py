@@ -57,6 +57,39 @@ class NotedError(Exception):
         raise SystemExit(SECRET)
 
 
+def exit_if_asked(_: object) -> Any:
+    raise SystemExit(SECRET)
+
+
+class ClasslessError(Exception):
+    """Whoever asks for its class exits."""
+
+    __class__: Any = property(exit_if_asked)
+
+
+class FramelessError(Exception):
+    """Whoever asks for its traceback exits."""
+
+    __traceback__: Any = property(exit_if_asked)
+
+
+class NamelessClass(type):
+    """Whoever asks for the name of its classes exits."""
+
+    __name__: Any = property(exit_if_asked)
+
+
+class NamelessError(Exception, metaclass=NamelessClass):
+    """Has no name."""
+
+
+BROKEN: dict[str, Callable[[], BaseException]] = {
+    "no class": ClasslessError,
+    "no traceback": FramelessError,
+    "no name": NamelessError,
+}
+"""What is raised, and cannot be read."""
+
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "SystemExit: 3": lambda: SystemExit(3),
     "SystemExit: bye": lambda: SystemExit("bye"),
@@ -82,7 +115,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 
 
 def make_error(case: str) -> BaseException:
-    return ERRORS[case]()
+    return {**ERRORS, **BROKEN}[case]()
 
 
 def fail(case: str) -> None:

@@ -25,6 +25,16 @@ def test_whatever_a_handler_raises_costs_its_own_task_one_error(
     assert (result.status, result.message) == ("error", case)
 
 
+@pytest.mark.parametrize("action", ["fail", "fail_async"])
+@pytest.mark.parametrize("case", misbehaving.BROKEN)
+def test_what_cannot_be_read_of_what_is_raised_ends_no_slot(
+    ask: Ask, case: str, action: str
+) -> None:
+    result = ask(action, {"case": case})
+    assert result.status == "error"
+    assert "does not let itself be read" in result.message
+
+
 @pytest.mark.parametrize(
     ("action", "message"),
     [("recurse", "RecursionError: maximum"), ("take_all_memory", "MemoryError")],
