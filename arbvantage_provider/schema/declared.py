@@ -119,7 +119,7 @@ class Schema:
     def _refuse(self, violations: list[Violation], count: int) -> InvalidPayloadError:
         first = violations[0]
         where = f"{first['path']}: " if first["path"] else ""
-        more = f" (and {count - 1} more)" if count > 1 else ""
+        more = f" (and {count - 1} more)" if len(violations) > 1 else ""
         return InvalidPayloadError(
             f"the {self.role} of {self.action!r} does not fit: "
             f"{where}{first['message']}{more}",

@@ -19,6 +19,12 @@ from arbvantage_provider.schema.leaves import FORMS
 MOST: Final = 100
 """A payload with more errors than this has only the first of them listed."""
 
+MOST_WORDED: Final = 10_000
+"""A payload with more errors than this is told how many, and none is listed: pydantic
+tells all of its errors or none, and a million of them take seconds and a gigabyte."""
+MOST_SEARCHED: Final = 10_000_000
+"""Characters of authors' messages times texts of the input; a tenth of a second."""
+
 _PLAIN_KEY: Final = re.compile(r"[^.\[\]\"\s]+")
 
 
@@ -32,14 +38,20 @@ def describe_violations(
         document: the parsed JSON that it looked at.
         root: what every path begins with; ``""`` or ``account``.
     """
+    count = error.error_count()
+    if count > MOST_WORDED:
+        message = f"{count} places do not fit, too many to list"
+        return [Violation(path=root, type="too_many_errors", message=message)]
     found = error.errors(include_url=False, include_input=True)[:MOST]
-    authored = not all(map(_is_pydantics, found))
-    others = frozenset(_leaf_texts(document)) if authored else frozenset[str]()
-    return [_describe(detail, document, root=root, others=others) for detail in found]
+    authored = [detail for detail in found if not _is_pydantics(detail)]
+    texts = frozenset(_leaf_texts(document)) if authored else frozenset[str]()
+    if sum(len(detail["msg"]) for detail in authored) * len(texts) > MOST_SEARCHED:
+        return [_describe(detail, document, root=root, texts=None) for detail in found]
+    return [_describe(detail, document, root=root, texts=texts) for detail in found]
 
 
 def _describe(
-    detail: ErrorDetails, document: object, *, root: str, others: frozenset[str]
+    detail: ErrorDetails, document: object, *, root: str, texts: frozenset[str] | None
 ) -> Violation:
     steps = _resolve(detail["loc"], document, detail["type"])
     pattern = str(detail.get("ctx", {}).get("pattern"))
@@ -47,7 +59,7 @@ def _describe(
     return Violation(
         path=format_path(steps, root),
         type=kind,
-        message=message or _word_message(detail, others),
+        message=message or _word_message(detail, texts),
     )
 
 
@@ -98,7 +110,7 @@ _REWORDED: Final = {
 """pydantic quotes a part of the input in these."""
 
 
-def _word_message(detail: ErrorDetails, others: frozenset[str]) -> str:
+def _word_message(detail: ErrorDetails, others: frozenset[str] | None) -> str:
     """The message without any text or number of the input.
 
     What pydantic words itself names only what was expected; what the author of
@@ -109,8 +121,10 @@ def _word_message(detail: ErrorDetails, others: frozenset[str]) -> str:
         return _REWORDED[kind]
     if _is_pydantics(detail):
         return message
-    texts = {text for text in _leaf_texts(detail["input"]) if text}
-    texts |= {text for text in others if len(text) >= _OF_OTHERS and text in message}
+    if others is None:
+        return _UNSEARCHED
+    texts = {text for text in others if len(text) >= _OF_OTHERS and text in message}
+    texts |= {text for text in _leaf_texts(detail["input"]) if text and text in message}
     for text in sorted(texts, key=len, reverse=True):
         message = _cut(text, message)
     return message
@@ -122,6 +136,8 @@ def _cut(text: str, message: str) -> str:
     return re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", "…", message)
 
 
+_UNSEARCHED: Final = "Value error, …"
+"""In place of a message that would take long to search for texts of the input."""
 _EVEN_INSIDE_WORDS: Final = 4
 _OF_OTHERS: Final = 6
 

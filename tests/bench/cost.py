@@ -1,7 +1,8 @@
 """What a payload costs before its handler runs: time, and memory at the worst moment.
 
 Each shape is dispatched once in a process of its own, to an action that takes any
-object, so all of the document is read twice and built twice. Run it with
+object, so all of the document is read twice and built twice; or to one that none of
+its items fits. Run it with
 ``nox -s bench``.
 """
 
@@ -25,8 +26,9 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
         b"{%b}" % b",".join(b'"%08x":1' % number for number in range(size // 13))
     ),
     "empty objects": lambda size: b'{"a":[%b1]}' % (b"{}," * (size // 3)),
+    "wrong items": lambda size: b'{"wrong":[%b1]}' % (b'"",' * (size // 3)),
 }
-"""The last is the worst that a document of its length can be."""
+"""Empty objects are the worst that a document of its length can be, if it fits."""
 
 
 def main() -> None:
@@ -52,11 +54,16 @@ def measure(shape: str, size: int) -> tuple[str, ...]:
     def take(payload: dict[str, Any]) -> int:
         return len(payload)
 
+    @provider.actions.register()
+    def check(wrong: list[int]) -> int:
+        return len(wrong)
+
     raw = SHAPES[shape](size - 64)
+    action = "check" if shape == "wrong items" else "take"
     provider.dispatch("take", b'{"warm": "up"}')
     before = _reset_peak()
     began = time.perf_counter()
-    provider.dispatch("take", raw)
+    provider.dispatch(action, raw)
     seconds = time.perf_counter() - began
     memory = _read_memory("VmHWM") - before
     return (

@@ -173,6 +173,36 @@ def test_at_most_a_hundred_violations_are_listed(run: Run) -> None:
     assert response["message"].endswith("(and 999 more)")
 
 
+def test_of_very_many_errors_only_the_number_is_told(run: Run) -> None:
+    text = json.dumps({"l": ["x"] * 10_001})
+    response = run(lambda payload: 1, text, payload_schema={"l": [int]})
+    assert response["message"].endswith(
+        "does not fit: 10001 places do not fit, too many to list"
+    )
+    assert [error["type"] for error in response["data"]["errors"]] == [
+        "too_many_errors"
+    ]
+
+
+def test_an_authors_message_that_takes_long_to_search_is_not_told(run: Run) -> None:
+    class Quoting(BaseModel):
+        texts: list[str]
+
+        @field_validator("texts")
+        @classmethod
+        def check(cls, texts: list[str]) -> list[str]:
+            raise ValueError(f"never {''.join(texts)}")
+
+    text = json.dumps({"texts": [f"{number:03}" for number in range(2_000)]})
+    response = run(lambda payload: 1, text, payload_schema=Quoting)
+    (violation,) = response["data"]["errors"]
+    assert violation == {
+        "path": "texts",
+        "type": "value_error",
+        "message": "Value error, …",
+    }
+
+
 class Size(enum.Enum):
     SMALL = "s"
     LARGE = "l"
