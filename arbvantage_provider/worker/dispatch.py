@@ -33,6 +33,7 @@ from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
 from arbvantage_provider.responses import NotJSONError, Response, respond
 from arbvantage_provider.worker.answers import Answer, Failure, Format
 from arbvantage_provider.worker.failures import describe_failure
+from arbvantage_provider.worker.keys import TaskKeys
 from arbvantage_provider.worker.lifespans import Lifespans
 from arbvantage_provider.worker.seam import Seam
 
@@ -55,6 +56,7 @@ class Call:
         deadline: when they are over, on the provider's clock.
         cancelled: whether nobody waits for the result any more.
         attempt: 1 for the first run of the handler.
+        limit_keys: which limits it counts for, once that was asked.
     """
 
     __slots__ = (
@@ -64,6 +66,7 @@ class Call:
         "attempt",
         "cancelled",
         "deadline",
+        "limit_keys",
         "payload",
         "task",
         "timeout",
@@ -86,6 +89,7 @@ class Call:
         self.deadline: float = dispatcher.monotonic() + self.timeout
         self.cancelled: bool = False
         self.attempt: int = 1
+        self.limit_keys: TaskKeys | None = None
 
     @property
     def profile(self) -> Profile:

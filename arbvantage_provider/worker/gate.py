@@ -22,7 +22,7 @@ from arbvantage_provider.rate_limit import (
 from arbvantage_provider.worker.closures import Closures
 from arbvantage_provider.worker.health import GRANTED, LOG_INTERVAL, Health
 from arbvantage_provider.worker.inquiry import SHORTEST_WAIT
-from arbvantage_provider.worker.keys import NO_KEY, Describe, KeyReader
+from arbvantage_provider.worker.keys import NO_KEY, KeyReader, TaskKeys
 from arbvantage_provider.worker.questions import BUSY_WAIT, Questions, Source
 from arbvantage_provider.worker.snapshot import LimitFigures
 from arbvantage_provider.worker.visits import GRACE, UNKNOWN_WAIT, Lane, Visit
@@ -113,10 +113,10 @@ class Gate:
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
 
-    def shut(self, seconds: float, describe: Describe) -> None:
+    def shut(self, seconds: float, keys: TaskKeys) -> None:
         """Let nothing pass for so long; of this task's key, where there are keys."""
         try:
-            key = self._keys.read(self._questions.source, describe)
+            key = self._keys.read(self._questions.source, keys)
         except RateLimitedError:
             return
         if key == NO_KEY:
@@ -168,14 +168,14 @@ class Gate:
 
     # --- before a handler runs -----------------------------------------------
 
-    def try_pass(self, describe: Describe) -> bool:
+    def try_pass(self, keys: TaskKeys) -> bool:
         """Pass if that takes no waiting, as it does for most.
 
         Raises:
             RateLimitedError: if the task's key cannot be read, and so it may not pass.
         """
         try:
-            key = self._keys.read(self._questions.source, describe)
+            key = self._keys.read(self._questions.source, keys)
         except RateLimitedError as error:
             self._note_refusal(error.wait_time)
             raise
@@ -206,7 +206,7 @@ class Gate:
             while (shut := self._closures.find_wait(None)) > 0:
                 await visit.wait(shut)
 
-    async def enter(self, visit: Visit, describe: Describe) -> None:
+    async def enter(self, visit: Visit, keys: TaskKeys) -> None:
         """Wait for a permit, in the order of arrival.
 
         Raises:
@@ -214,15 +214,15 @@ class Gate:
                 provider stops.
         """
         with self._entered(visit):
-            while not await self._try_enter(visit, describe):
+            while not await self._try_enter(visit, keys):
                 pass
         self._counts.passed += 1
 
-    async def _try_enter(self, visit: Visit, describe: Describe) -> bool:
+    async def _try_enter(self, visit: Visit, keys: TaskKeys) -> bool:
         """``False``: there is another limit now, or it was shut meanwhile."""
         self._note_return(visit)
         questions = self._questions
-        visit.key = self._keys.read(questions.source, describe)
+        visit.key = self._keys.read(questions.source, keys)
         if visit.key == NO_KEY:
             return True
         found = await self._queue(visit, questions)

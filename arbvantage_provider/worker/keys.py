@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from arbvantage_provider.exceptions import RateLimitedError
 from arbvantage_provider.rate_limit import LimitedTask, PerKey
@@ -11,11 +11,33 @@ from arbvantage_provider.rate_limit.keyed import UnfitKeyError
 from arbvantage_provider.worker.health import FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT
 from arbvantage_provider.worker.waits import Waits
 
-Describe: TypeAlias = Callable[[], LimitedTask]
-"""Tells what a key is read from; asked only where there are keys."""
-
 NO_KEY: Final = ""
 """The key of a task that passes without one; hashes of keys are longer."""
+
+
+class TaskKeys:
+    """The keys of one task, each read once, as a handler may change its payload.
+
+    Args:
+        describe: tells what they are read from; asked only where there are keys.
+    """
+
+    __slots__ = ("_describe", "_found")
+
+    def __init__(self, describe: Callable[[], LimitedTask]) -> None:
+        self._describe = describe
+        self._found: dict[PerKey, str] = {}
+
+    def find(self, limit: PerKey) -> str:
+        """The hash of the task's key.
+
+        Raises:
+            UnfitKeyError: if it is no key.
+            BaseException: whatever the user's function raises.
+        """
+        if limit not in self._found:
+            self._found[limit] = limit.find_key(self._describe())
+        return self._found[limit]
 
 
 class KeyReader:
@@ -38,7 +60,7 @@ class KeyReader:
         self._waits = Waits(FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT)
         self._is_logged = False
 
-    def read(self, source: object, describe: Describe) -> str | None:
+    def read(self, source: object, keys: TaskKeys) -> str | None:
         """The hash of a task's key; ``None`` where the limit has no keys.
 
         Returns:
@@ -50,7 +72,7 @@ class KeyReader:
         if not isinstance(source, PerKey):
             return None
         try:
-            key = source.find_key(describe())
+            key = keys.find(source)
         except BaseException as error:  # noqa: BLE001 - a user's function may raise anything
             self._note(error)
             if self._opens:

@@ -30,6 +30,7 @@ from arbvantage_provider.worker.by_hand import LimitByHand
 from arbvantage_provider.worker.dispatch import Call
 from arbvantage_provider.worker.gate import Gate
 from arbvantage_provider.worker.inquiry import LONGEST_WAIT, count_free
+from arbvantage_provider.worker.keys import TaskKeys
 from arbvantage_provider.worker.places import WaitingRoom
 from arbvantage_provider.worker.questions import Source
 from arbvantage_provider.worker.snapshot import LimitFigures
@@ -136,12 +137,12 @@ class Limits:
             RateLimitedError: if that would take longer than it may, or the provider
                 stops.
         """
-        describe = partial(_describe, call)
+        keys = _keys_of(call)
         gate, provider = self._find_gate(call.action), self._provider
         patience = self._find_patience(call)
         if provider is not None and provider.is_shut:
             await provider.wait_until_open(self._visit_provider(patience))
-        if gate is not None and not gate.try_pass(describe):
+        if gate is not None and not gate.try_pass(keys):
             visit = Visit(
                 patience=patience,
                 silence=max(patience, GRACE),
@@ -150,11 +151,11 @@ class Limits:
                 room=self._room,
                 on_wait=on_wait,
             )
-            await gate.enter(visit, describe)
+            await gate.enter(visit, keys)
         # A handler of this action may have shut it meanwhile.
         provider = self._provider
-        if provider is not None and not provider.try_pass(describe):
-            await provider.enter(self._visit_provider(patience), describe)
+        if provider is not None and not provider.try_pass(keys):
+            await provider.enter(self._visit_provider(patience), keys)
 
     def _visit_provider(self, patience: float) -> Visit:
         """A task that is here already waits as long as it takes.
@@ -182,8 +183,8 @@ class Limits:
         gate = self._find_gate(call.action)
         if gate is None or not gate.holds:
             gate = self._provider
-        describe = partial(_describe, call)
-        if gate is None or gate.try_pass(describe):
+        keys = _keys_of(call)
+        if gate is None or gate.try_pass(keys):
             return
         left = call.deadline - self._clock.monotonic()
         patience = left - MARGIN
@@ -193,20 +194,20 @@ class Limits:
             clock=self._clock,
             ending=self._closed,
         )
-        await gate.enter(visit, describe)
+        await gate.enter(visit, keys)
 
     def heed(self, call: Call, error: BaseException | None) -> None:
         """Shut what a handler said should be: the API behind it wants to be left alone."""
-        if not isinstance(error, RateLimitedError) or error.closes is None:
+        closes, seconds = _read_closing(error)
+        if closes is None:
             return
-        seconds = min(getattr(error, "wait_time", 0.0), LONGEST_WAIT)
-        if error.closes == "action":
+        if closes == "action":
             gate = self._find_gate(call.action) or self._make_gate_of(call.action)
         else:
             gate = self._provider = self._provider or self._make_gate(
                 "the provider", None
             )
-        gate.shut(seconds, partial(_describe, call))
+        gate.shut(seconds, _keys_of(call))
 
     # --- gates ---------------------------------------------------------------
 
@@ -270,6 +271,13 @@ class Limits:
         await asyncio.gather(*(gate.close() for gate in gates if gate is not None))
 
 
+def _keys_of(call: Call) -> TaskKeys:
+    """A task's keys, which hold to the end as they were before its handler ran."""
+    if call.limit_keys is None:
+        call.limit_keys = TaskKeys(partial(_describe, call))
+    return call.limit_keys
+
+
 def _describe(call: Call) -> LimitedTask:
     """A task, as a function is told of it that reads its key."""
     task, account = call.task, call.account
@@ -286,6 +294,16 @@ def _read_object(raw: bytes) -> Any:
     with suppress(ValueError):
         value = from_json(raw)
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _read_closing(error: BaseException | None) -> tuple[str | None, float]:
+    """Which limit a handler's error shuts, if any, and for how many seconds."""
+    try:
+        if isinstance(error, RateLimitedError):
+            return error.closes, min(float(error.wait_time), LONGEST_WAIT)
+    except BaseException:  # noqa: BLE001 - a class of the user's may raise anything
+        return None, 0.0
+    return None, 0.0
 
 
 def describe_unused(

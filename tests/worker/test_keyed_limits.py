@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from their_monitors import Reserving, Stubborn, ThreeMethods
 from typing_extensions import override
 
-from arbvantage_provider import ConfigError, Provider, RateLimitedError
+from arbvantage_provider import ConfigError, Provider, RateLimitedError, TaskContext
 from arbvantage_provider.rate_limit import (
     LimitedTask,
     NoRateLimitMonitor,
@@ -278,6 +278,62 @@ def test_a_monitor_that_cannot_be_made_is_handled_by_the_policy(hub: LocalHub) -
         with running(provider, hub):
             handle = hub.submit("limited", {"customer": "acme"})
             assert handle.result().status == status
+
+
+def test_a_handler_that_changes_its_payload_counts_for_the_key_that_it_had(
+    hub: LocalHub,
+) -> None:
+    limit = PerKey(lambda: SlidingWindowRateLimitMonitor(2, HOUR), by_customer)
+    provider = Provider("tested", shutdown_timeout=5)
+
+    @provider.actions.register(
+        "limited",
+        payload_schema={"customer": str},
+        rate_limit_monitor=limit,
+        max_wait=0,
+    )
+    async def take(payload: dict[str, str], context: TaskContext) -> None:
+        if payload.pop("customer") == "acme":
+            async with context.rate_limit:
+                return
+        else:
+            raise RateLimitedError(HOUR, closes="action")
+
+    with running(provider, hub):
+        statuses = [
+            hub.submit("limited", {"customer": name}).result().status
+            for name in ("acme", "acme", "bolt", "bolt")
+        ]
+        figures = provider.snapshot().limits["limited"]
+
+    assert statuses == ["success", "limit", "limit", "limit"]
+    assert (figures.passed, figures.errors) == (3, 0)
+    assert figures.closed_for > HOUR - 60
+
+
+class UnreadableError(RateLimitedError):
+    """Raises when it is read whom it closes."""
+
+    @override
+    def __getattribute__(self, name: str) -> Any:
+        if name == "closes":
+            raise SystemExit
+        return super().__getattribute__(name)
+
+
+def test_an_error_that_cannot_be_read_closes_nothing_and_ends_nothing(
+    hub: LocalHub,
+) -> None:
+    def handler(customer: str) -> None:
+        raise UnreadableError(HOUR)
+
+    with running(make(None, handler=handler), hub):
+        statuses = [
+            hub.submit("limited", {"customer": "acme"}).result().status
+            for _ in range(2)
+        ]
+
+    assert statuses == ["limit", "limit"]
 
 
 def test_what_an_api_says_of_one_account_closes_the_limit_of_that_one_alone(
