@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from arbvantage_provider.cli import main
 # Where programs that tests start find the server, too.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from patience import wait_for
 from redis_server import RedisServer
 
 ONCE = ("bench", "docs", "executors", "faults", "hostile", "journal")
@@ -60,15 +60,7 @@ def arbvantage(
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
     """Waits until something is so that the hub hears nothing of."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        for _ in range(4_000):
-            if condition():
-                return
-            threading.Event().wait(0.005)
-        pytest.fail("it never came true")
-
-    return wait
+    return wait_for
 
 
 @pytest.fixture(scope="session")

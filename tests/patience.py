@@ -11,5 +11,5 @@ def wait_for(condition: Callable[[], bool]) -> None:
     for _ in range(4_000):
         if condition():
             return
-        threading.Event().wait(0.003)
+        threading.Event().wait(0.005)
     pytest.fail("it never came true")
