@@ -301,8 +301,8 @@ class ProtocolError(HubError):
     """What answers is no hub, or speaks another protocol."""
 
 
-LIKE = 0.6
-MOST_COMPARED = 64
+_LIKE = 0.6
+_MOST_COMPARED = 64
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str | None:
@@ -315,10 +315,10 @@ def nearest_name(name: str, names: Iterable[str]) -> str | None:
     alike: list[tuple[float, str]] = []
     for other in names:
         matcher.set_seq1(other)
-        if matcher.real_quick_ratio() >= LIKE:
+        if matcher.real_quick_ratio() >= _LIKE:
             alike.append((matcher.quick_ratio(), other))
-    best = (LIKE, "")
-    for most, other in heapq.nlargest(MOST_COMPARED, alike):
+    best = (_LIKE, "")
+    for most, other in heapq.nlargest(_MOST_COMPARED, alike):
         if most < best[0]:
             break
         matcher.set_seq1(other)

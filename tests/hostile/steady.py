@@ -1,11 +1,10 @@
 """How to see that a provider is as it was before."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import misbehaving
-import pytest
+from patience import wait_for
 
 from arbvantage_provider import Provider
 from arbvantage_provider.testing import LocalHub
@@ -25,18 +24,9 @@ def check(provider: Provider, hub: LocalHub) -> None:
             "message": "",
             "data": f"hello {name}",
         }
-    wait_until(lambda: provider.snapshot().slots_taken == 0)
+    wait_for(lambda: provider.snapshot().slots_taken == 0)
     seen = provider.snapshot()
     assert seen.healthy
     assert (seen.state, seen.slots_stuck, seen.results_waiting) == ("running", 0, 0)
     assert seen.tasks_taken == seen.tasks_answered == sum(seen.tasks_by_status.values())
     assert len(hub.submissions) == seen.tasks_taken
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """The hub hears nothing of these, so it cannot wait for them."""
-    for _ in range(4_000):
-        if condition():
-            return
-        threading.Event().wait(0.005)
-    pytest.fail("it never came true")

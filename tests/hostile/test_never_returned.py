@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from steady import check, register, wait_until
+from patience import wait_for
+from steady import check, register
 
 from arbvantage_provider import Provider
 from arbvantage_provider.testing import LocalHub, running
@@ -43,12 +44,12 @@ def test_handlers_that_never_return_cost_the_slots_that_they_hold(
         provider.actions.register(timeout=0.1)(handler)
     with LocalHub() as hub, running(provider, hub):
         late = [hub.submit(handler.__name__).result(20) for handler in hanging]
-        wait_until(lambda: provider.snapshot().slots_stuck == len(hanging))
+        wait_for(lambda: provider.snapshot().slots_stuck == len(hanging))
         greetings = [hub.submit("greet", {"name": str(n)}) for n in range(10)]
         assert {handle.result(20).status for handle in greetings} == {"success"}
         assert provider.snapshot().slots_stuck == len(hanging)
         end.set()
-        wait_until(lambda: provider.snapshot().slots_stuck == 0)
+        wait_for(lambda: provider.snapshot().slots_stuck == 0)
         check(provider, hub)
 
     for result, handler in zip(late, hanging, strict=True):

@@ -186,8 +186,9 @@ class Store:
         except sqlite3.Error as error:
             raise JournalError(self.path, _explain(error)) from error
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise JournalError(self.path, f"cannot be opened: {reason}") from error
+            raise JournalError(
+                self.path, f"cannot be opened: {_word(error)}"
+            ) from error
 
     def _check_size(self, file: sqlite3.Connection) -> None:
         """Nothing else would miss a part of a page that is free."""
@@ -317,8 +318,7 @@ class Store:
             if self.path.stat().st_ino != self._inode:
                 raise JournalError(self.path, "was replaced by another file")
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise JournalError(self.path, f"is gone: {reason}") from error
+            raise JournalError(self.path, f"is gone: {_word(error)}") from error
         try:
             with closing(_connect(self.path, query="?mode=rw")) as file:
                 # The first one does the work, while others may write.
@@ -359,8 +359,7 @@ def list_rows(path: str) -> list[Row]:
     except sqlite3.Error as error:
         raise JournalError(file, _explain(error)) from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise JournalError(file, f"cannot be read: {reason}") from error
+        raise JournalError(file, f"cannot be read: {_word(error)}") from error
 
 
 def _rows(file: sqlite3.Connection) -> Iterator[Row]:
@@ -450,6 +449,10 @@ _REASONS: Final = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened",
     sqlite3.SQLITE_BUSY: "is in use by another program",
 }
+
+
+def _word(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _explain(error: sqlite3.Error | MemoryError) -> str:
