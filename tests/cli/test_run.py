@@ -34,7 +34,7 @@ provider = Provider(
     auth_token={token!r},
     hub_url={hub_url!r},
     connect_timeout=0.2,
-    shutdown_timeout=0.2,
+    shutdown_timeout=2,
     execution_timeout=3600,
     max_concurrency=1,
 )
