@@ -44,9 +44,12 @@ def describe_violations(
         return [Violation(path=root, type="too_many_errors", message=message)]
     found = error.errors(include_url=False, include_input=True)[:MOST]
     authored = [detail for detail in found if not _is_pydantics(detail)]
-    texts = frozenset(_leaf_texts(document)) if authored else frozenset[str]()
-    if sum(len(detail["msg"]) for detail in authored) * len(texts) > MOST_SEARCHED:
-        return [_describe(detail, document, root=root, texts=None) for detail in found]
+    texts = frozenset(_leaf_texts(document)) if authored else None
+    if (
+        texts
+        and sum(len(each["msg"]) for each in authored) * len(texts) > MOST_SEARCHED
+    ):
+        texts = None
     return [_describe(detail, document, root=root, texts=texts) for detail in found]
 
 

@@ -136,10 +136,8 @@ def test_a_limit_that_is_delivered_twice_at_once_is_decided_twice(
     assert [result.status for result in handle.results] == ["limit", "success"]
 
 
-def test_a_result_of_any_size_answers_a_delivery_that_came_meanwhile(
-    hub: LocalHub, make: Make, eventually: Any
-) -> None:
-    provider = make()
+def register_write(provider: Provider) -> tuple[threading.Semaphore, threading.Event]:
+    """A handler whose result is too large to be kept; told of by one, ended by the other."""
     begun, end = threading.Semaphore(0), threading.Event()
 
     @provider.actions.register()
@@ -148,6 +146,14 @@ def test_a_result_of_any_size_answers_a_delivery_that_came_meanwhile(
         assert end.wait(10)
         return "x" * 2_000_000
 
+    return begun, end
+
+
+def test_a_result_of_any_size_answers_a_delivery_that_came_meanwhile(
+    hub: LocalHub, make: Make, eventually: Any
+) -> None:
+    provider = make()
+    begun, end = register_write(provider)
     with running(provider, hub):
         handle = hub.submit("write")
         assert begun.acquire(timeout=10)
@@ -166,14 +172,7 @@ def test_a_result_of_any_size_answers_a_delivery_while_it_is_sent_once_more(
     monkeypatch.setattr(submit, "LONGEST_WAIT", 0.1)
     monkeypatch.setattr(ledger, "IN_JOURNAL", IN_MEMORY)
     provider = make()
-    begun, end = threading.Semaphore(0), threading.Event()
-
-    @provider.actions.register()
-    def write() -> str:
-        begun.release()
-        assert end.wait(10)
-        return "x" * 2_000_000
-
+    begun, end = register_write(provider)
     with running(provider, hub):
         handle = hub.submit("write")
         assert begun.acquire(timeout=10)

@@ -442,14 +442,15 @@ def test_a_quick_monitor_of_the_users_is_asked_without_a_thread(hub: LocalHub) -
     assert statuses == ["success", "limit"]
 
 
-def test_a_monitor_with_async_methods_is_refused() -> None:
-    class Modern(ThreeMethods):
-        @override
-        async def make_safe_request(
-            self, request_func: Any, *args: Any, **kwargs: Any
-        ) -> Any:
-            """It would be called, and never awaited."""
+class Modern(ThreeMethods):
+    @override
+    async def make_safe_request(
+        self, request_func: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """It would be called, and never awaited: each task would pass."""
 
+
+def test_a_monitor_with_async_methods_is_refused() -> None:
     words = "rate_limit_monitor: Modern.make_safe_request is async; write it with def"
     with pytest.raises(ConfigError, match=words):
         Provider("tested", rate_limit_monitor=Modern(most=1))
@@ -458,13 +459,6 @@ def test_a_monitor_with_async_methods_is_refused() -> None:
 
 
 def test_a_monitor_for_each_key_with_async_methods_is_refused() -> None:
-    class Modern(ThreeMethods):
-        @override
-        async def make_safe_request(
-            self, request_func: Any, *args: Any, **kwargs: Any
-        ) -> Any:
-            """It would be called, and never awaited: each task would pass."""
-
     words = "monitor: Modern.make_safe_request is async; write it with def"
     with pytest.raises(ConfigError, match=words):
         PerKey(lambda: Modern(most=1), key=lambda task: task.id)
