@@ -62,6 +62,11 @@ class Entry:
         self.is_repeated: bool = False
         self.again: Task | None = None
 
+    @property
+    def is_recovered(self) -> bool:
+        """Whether it is from the journal, and a process of before was given it."""
+        return self.arrived is not None
+
 
 class Ledger:
     """What became of the tasks of one provider.
@@ -124,7 +129,7 @@ class Ledger:
     def take(self, work: Task | Entry) -> Entry | None:
         """The entry of a task that came; ``None``: it is in flight already."""
         if isinstance(work, Entry):
-            if work.arrived is not None:
+            if work.is_recovered:
                 self._load(work)
             return work
         digest = digest_task(work)
@@ -208,7 +213,7 @@ class Ledger:
         """
         del self._flying[entry.digest]
         # What was answered without a handler is decided anew when it comes again.
-        is_stored = entry.is_repeated and entry.arrived is None
+        is_stored = entry.is_repeated and not entry.is_recovered
         is_over = bool(entry.runs) and result.status != "limit"
         if is_over:
             self._keep_result(entry, result)

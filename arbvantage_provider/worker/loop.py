@@ -228,7 +228,7 @@ class Worker:
         self._figures.state = "stopping"
         self._logger.info("stopping", tasks=len(self._unanswered))
         # What the last process left can wait in the journal for the next one.
-        self._handed = deque(w for w in self._handed if w.arrived is None)
+        self._handed = deque(w for w in self._handed if not w.is_recovered)
         self._pace.close()
         if self._polling:
             self._polls_done.clear()
@@ -421,7 +421,7 @@ class Worker:
 
     def _find_problem(self, entry: Entry) -> str | None:
         """Why a task from the journal is not run; ``None``: it is."""
-        if entry.arrived is None:
+        if not entry.is_recovered:
             return None
         action = self._dispatcher.find(entry.task.action)
         return self._ledger.judge(

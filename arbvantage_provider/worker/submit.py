@@ -178,7 +178,7 @@ class Submitter:
             # Its text was sent before, and has to stay as it was; but one from the
             # journal that is too large without its echo, too, was never taken.
             sending.is_cut = True
-            sending.is_shrunk = sending.entry.arrived is None
+            sending.is_shrunk = not sending.entry.is_recovered
             sending.result = result._replace(task=cut_echo(result.task))
         else:
             sending.is_shrunk = True
