@@ -254,8 +254,8 @@ def test_unfinished_tasks_of_another_hub_are_not_given_to_this_one(
     assert other.submissions == ()
 
 
-def test_what_another_hub_has_is_forgotten(
-    hub: LocalHub, left: Any, make: Make, runs: list[Any], look: Look
+def test_a_hub_is_not_answered_with_what_another_one_has(
+    left: Any, make: Make, runs: list[Any], look: Look
 ) -> None:
     task = Task("task-1", "order", b'{"item":"tea"}')
     left.task(task, arrived=NOW, runs=1).answered("success", TEXT).taken(NOW).write()
@@ -265,3 +265,31 @@ def test_what_another_hub_has_is_forgotten(
 
     assert runs == [("tea", 1)]
     assert look("SELECT hub FROM owner") == [(other.url,)]
+
+
+def test_what_a_hub_has_is_known_when_it_is_back_after_others(
+    hub: LocalHub, left: Any, make: Make, runs: list[Any]
+) -> None:
+    task = Task("task-1", "order", b'{"item":"tea"}')
+    left.task(task, arrived=NOW, runs=1).answered("success", TEXT).taken(NOW).write()
+
+    for _ in range(2):
+        with LocalHub() as other, running(make(), other):
+            other.submit("order", {"item": "milk"}).result()
+    with running(make(), hub):
+        handle = hub.submit("order", {"item": "tea"}, id="task-1")
+        assert handle.result().data == {"item": "stored"}
+
+    assert runs == [("milk", 1)] * 2
+
+
+def test_what_was_kept_for_another_hub_goes_when_it_is_too_old(
+    left: Any, make: Make, look: Look
+) -> None:
+    task, then = Task("task-1", "order", b"{}"), NOW - 25 * HOURS
+    left.task(task, arrived=then, runs=1).answered("success", TEXT).taken(then).write()
+
+    with LocalHub() as other, running(make(), other):
+        other.wait_until(lambda: other.polls >= 1)
+
+    assert look("SELECT id FROM task") == []

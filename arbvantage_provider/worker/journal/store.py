@@ -18,6 +18,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -28,6 +29,8 @@ APPLICATION_ID: Final = 0x61727662
 """Tells a journal from other SQLite files."""
 VERSION: Final = 1
 _PRIVATE: Final = 0o600
+_DIGEST: Final = 16
+"""Bytes of a task's digest."""
 
 _CREATE: Final = """
 CREATE TABLE owner (provider TEXT NOT NULL, hub TEXT NOT NULL);
@@ -231,7 +234,7 @@ class Store:
         """Write that it is in use, which shows that it can be written.
 
         Another hub knows nothing of the tasks of the last one, and would refuse their
-        results for good.
+        results for good. What is done is kept for the time that its own hub is back.
         """
         last = _read(file, "SELECT hub FROM owner")
         waiting = _read(file, "SELECT count(*) FROM task WHERE taken IS NULL")
@@ -241,7 +244,7 @@ class Store:
             raise JournalError(self.path, f"{problem}; {remedy}")
         file.execute("BEGIN IMMEDIATE")
         if last != hub:
-            file.execute("DELETE FROM task")
+            _disguise(file, last, hub)
         file.execute("UPDATE owner SET hub = ?", (hub,))
         file.execute("COMMIT")
         file.executescript("PRAGMA incremental_vacuum")
@@ -420,6 +423,26 @@ def _make(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE))
+
+
+def _disguise(file: sqlite3.Connection, last: str, hub: str) -> None:
+    """Have the tasks of one hub match none of another's, until it is back itself.
+
+    Only the digests of the hub that is in use are as they are. It is an XOR with the
+    digests of both names, so the way back gives what was there before, and no row grows.
+    """
+    mask = _digest_name(last) ^ _digest_name(hub)
+
+    def change(digest: bytes) -> bytes:
+        masked = int.from_bytes(digest, "big") ^ mask
+        return masked.to_bytes(_DIGEST, "big")
+
+    file.create_function("disguise", 1, change)
+    file.execute("UPDATE task SET digest = disguise(digest)")
+
+
+def _digest_name(hub: str) -> int:
+    return int.from_bytes(blake2b(hub.encode(), digest_size=_DIGEST).digest(), "big")
 
 
 def _is_empty(file: sqlite3.Connection) -> bool:
