@@ -47,6 +47,7 @@ from arbvantage_provider.settings import (
     read_address,
     read_environment,
 )
+from arbvantage_provider.text import trim_token
 from arbvantage_provider.worker.answers import Format
 from arbvantage_provider.worker.dispatch import Dispatcher
 from arbvantage_provider.worker.executors import Executors
@@ -497,7 +498,7 @@ class Provider:
                 monotonic=self._clock.monotonic,
                 warn=self._warn_of_file,
             )
-        token = settings.token if token is None else token
+        token = settings.token if token is None else trim_token(token)
         if not token:
             problem = "there is no token to show; set auth_token (PROVIDER_AUTH_TOKEN)"
             raise AuthenticationError(problem)

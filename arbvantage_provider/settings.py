@@ -23,6 +23,7 @@ from pydantic import field_validator as validates
 
 from arbvantage_provider.connection import TLS, Address, choose_tls, parse_address
 from arbvantage_provider.exceptions import ConfigError, nearest_name
+from arbvantage_provider.text import trim_token
 
 
 def _refuse_boolean(value: Any) -> Any:
@@ -131,8 +132,9 @@ class ProviderSettings(BaseModel):
 
     @validates("auth_token")
     @classmethod
-    def _empty_is_none(cls, token: SecretStr | None) -> SecretStr | None:
-        return token if token and token.get_secret_value() else None
+    def _trimmed_or_none(cls, token: SecretStr | None) -> SecretStr | None:
+        text = trim_token(token.get_secret_value()) if token else ""
+        return SecretStr(text) if text else None
 
     @validates("auth_token_file")
     @classmethod

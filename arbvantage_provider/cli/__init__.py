@@ -4,8 +4,6 @@ What the commands do is imported when one of them is run, so that ``--help``
 answers at once.
 """
 
-from typing import BinaryIO
-
 import click
 
 __all__ = ["main"]
@@ -142,11 +140,10 @@ def main() -> None:
 )
 @click.option(
     "--tasks",
-    type=click.File("rb"),
     metavar="FILE",
     help="Tasks for the local hub, one JSON object a line; '-' is stdin.",
 )
-def _run(*, target: str, local_hub: bool, tasks: BinaryIO | None) -> None:
+def _run(*, target: str, local_hub: bool, tasks: str | None) -> None:
     """Run a provider."""
     if tasks is not None and not local_hub:
         problem = "--tasks is for the local hub: give --local-hub as well"

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.cli.arguments import read_pairs
 from arbvantage_provider.cli.errors import Failure, Misuse, suggest
 from arbvantage_provider.cli.fields import describe_fields
+from arbvantage_provider.cli.input import read_input
 from arbvantage_provider.cli.output import format_json, open_output
 from arbvantage_provider.cli.target import load_provider
 from arbvantage_provider.cli.theirs import run_theirs
@@ -43,6 +43,8 @@ def _choose(actions: Actions, name: str) -> Action:
 
 def _read_payload(arguments: Sequence[str], action: Action) -> str | bytes:
     """The payload as JSON text; whether it fits is for the action to say."""
+    # What a shell reads from a file may begin with a byte order mark.
+    arguments = [text.removeprefix("\ufeff") for text in arguments]
     whole = [text for text in arguments if text == "-" or text.lstrip()[:1] == "{"]
     if not whole:
         return read_pairs(arguments, describe_fields(action.payload), action.name)
@@ -52,14 +54,10 @@ def _read_payload(arguments: Sequence[str], action: Action) -> str | bytes:
             f"arguments; {len(arguments)} arguments are too many with {whole[0]!r}"
         )
         raise Misuse(problem)
-    return sys.stdin.buffer.read() if whole == ["-"] else whole[0]
+    return read_input("-") if whole == ["-"] else whole[0]
 
 
 def _read_account(account: str | None) -> str | bytes | None:
     if account is None or not account.startswith("@"):
-        return account
-    try:
-        return Path(account[1:]).read_bytes()
-    except OSError as error:
-        problem = f"--account {account}: {error.strerror or error}"
-        raise Misuse(problem) from None
+        return account and account.removeprefix("\ufeff")
+    return read_input(account[1:], f"--account {account}")

@@ -1,7 +1,5 @@
 """``arbvantage run``: a provider at work, on its hub or on the embedded one."""
 
-from typing import BinaryIO
-
 from arbvantage_provider.cli.local import run_idle, run_tasks
 from arbvantage_provider.cli.output import open_output
 from arbvantage_provider.cli.start import start
@@ -9,12 +7,13 @@ from arbvantage_provider.cli.target import load_provider
 from arbvantage_provider.cli.tasks import read_tasks
 
 
-def run_target(target: str, *, local_hub: bool, tasks: BinaryIO | None) -> None:
+def run_target(target: str, *, local_hub: bool, tasks: str | None) -> None:
     """Run a provider on its hub, or on a local one that has the tasks of a file."""
     with open_output() as emit:
+        lines = None if tasks is None else read_tasks(tasks)
         provider = load_provider(target)
-        if tasks is not None:
-            run_tasks(provider, read_tasks(tasks), emit)
+        if lines is not None:
+            run_tasks(provider, lines, emit)
         elif local_hub:
             run_idle(provider)
         else:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from arbvantage_provider.cli.errors import Misuse, suggest
+from arbvantage_provider.cli.input import read_input
+from arbvantage_provider.text import drop_mark
 
 KEYS = ("action", "payload", "account")
 _EXAMPLE = '{"action": "greet", "payload": {"name": "Ann"}}'
@@ -28,25 +30,26 @@ class TaskLine:
     account: bytes
 
 
-def read_tasks(file: BinaryIO) -> list[TaskLine]:
-    """Every task of a file; blank lines are skipped.
+def read_tasks(path: str) -> list[TaskLine]:
+    """Every task of a file, or of stdin for ``-``; blank lines are skipped.
 
     Raises:
-        Misuse: for the first line that is no task, with the file's name and the
-            line's number, counted from 1.
+        Misuse: if it cannot be read, and for the first line that is no task, with
+            the file's name and the line's number, counted from 1.
     """
-    return list(_iterate_tasks(file))
+    return list(_iterate_tasks(path, read_input(path, f"--tasks {path}")))
 
 
-def _iterate_tasks(file: BinaryIO) -> Iterator[TaskLine]:
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            try:
+def _iterate_tasks(path: str, content: bytes) -> Iterator[TaskLine]:
+    for number, raw in enumerate(content.split(b"\n"), 1):
+        try:
+            # Files that were joined have a mark in the middle, too.
+            if (line := drop_mark(raw)).strip():
                 yield _read_task(number, line)
-            except ValueError as error:
-                place = f"{file.name}, line {number}"
-                problem = f"{place}: {error}; a task is a line such as {_EXAMPLE}"
-                raise Misuse(problem) from None
+        except ValueError as error:
+            place = f"{'stdin' if path == '-' else path}, line {number}"
+            problem = f"{place}: {error}; a task is a line such as {_EXAMPLE}"
+            raise Misuse(problem) from None
 
 
 def _read_task(number: int, line: bytes) -> TaskLine:
@@ -70,7 +73,7 @@ def _read_task(number: int, line: bytes) -> TaskLine:
 
 def _read_object(line: bytes) -> dict[str, Any]:
     try:
-        task = json.loads(line.decode("utf-8-sig"))
+        task = json.loads(line.decode())
     except (ValueError, RecursionError) as error:
         problem = f"this is no JSON ({error})"
         raise ValueError(problem) from None

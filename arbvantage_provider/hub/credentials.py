@@ -2,10 +2,13 @@
 
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Final, TypeAlias
 
 import grpc
 
@@ -13,6 +16,8 @@ from arbvantage_provider.connection import TLS, FilePath, name_tls_setting
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.hub.files import Watched, read_bytes
 
+_Held: TypeAlias = tuple[FilePath, bytes]
+"""A file, and what it holds."""
 _LONGEST: Final = 16 * 1024 * 1024
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _KEY: Final = b"PRIVATE KEY-----"
@@ -95,7 +100,7 @@ def read_credentials(tls: TLS, roots: FilePath | None) -> Credentials:
         if _ENCRYPTED in key:
             problem = "is encrypted; give a key without a passphrase"
             raise _refuse("key", tls.key, problem)
-        _check_pair(context, tls.certificate, tls.key)
+        _check_pair(context, (tls.certificate, certificate), (tls.key, key))
     return Credentials(roots=trusted, certificate=certificate, key=key)
 
 
@@ -122,16 +127,29 @@ def _check_roots(context: ssl.SSLContext, file: FilePath, raw: bytes) -> None:
         raise _refuse("roots", file, problem) from None
 
 
-def _check_pair(context: ssl.SSLContext, certificate: FilePath, key: FilePath) -> None:
+def _check_pair(context: ssl.SSLContext, certificate: _Held, key: _Held) -> None:
     try:
         # It reads the files once more; `Watched` sees to it that they are the same.
-        context.load_cert_chain(certificate, key, password="")
+        with _open_held(*certificate) as own, _open_held(*key) as secret:
+            context.load_cert_chain(own, secret, password="")
     except OSError as error:
         if _name(error) == "KEY_VALUES_MISMATCH":
             problem = "is not the key of the certificate"
-            raise _refuse("key", key, problem) from None
+            raise _refuse("key", key[0], problem) from None
         problem = f"cannot be used with its key ({_name(error)})"
-        raise _refuse("certificate", certificate, problem) from None
+        raise _refuse("certificate", certificate[0], problem) from None
+
+
+@contextmanager
+def _open_held(file: FilePath, raw: bytes) -> Generator[FilePath]:
+    """The file; or, where a byte order mark was taken off, a copy that has no name."""
+    if Path(file).stat().st_size == len(raw):
+        yield file
+        return
+    with TemporaryFile() as copy:
+        copy.write(raw)
+        copy.seek(0)
+        yield f"/dev/fd/{copy.fileno()}"
 
 
 def _refuse(part: str, file: FilePath, problem: str) -> ConfigError:

@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from arbvantage_provider.connection import FilePath
 from arbvantage_provider.exceptions import ConfigError
+from arbvantage_provider.text import drop_mark
 
 T = TypeVar("T")
 Stamp = tuple[tuple[int, ...] | None, ...]
@@ -118,7 +119,7 @@ def _take_stamp(path: FilePath) -> tuple[int, ...] | None:
 
 
 def read_bytes(path: FilePath, setting: str, *, longest: int) -> bytes:
-    """The bytes of a file.
+    """The bytes of a file, without a byte order mark.
 
     Args:
         path: the file.
@@ -131,14 +132,15 @@ def read_bytes(path: FilePath, setting: str, *, longest: int) -> bytes:
     try:
         with Path(path).open("rb") as file:
             raw = file.read(longest + 1)
+        content = drop_mark(raw)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"{setting}: cannot read {os.fspath(path)!r}: {reason}"
         ) from None
-    if not raw.strip():
+    if not content.strip():
         raise ConfigError(f"{setting}: {os.fspath(path)!r} is empty")
     if len(raw) > longest:
         problem = f"{os.fspath(path)!r} has more than {longest:,} bytes"
         raise ConfigError(f"{setting}: {problem}; is it the right file?")
-    return raw
+    return content

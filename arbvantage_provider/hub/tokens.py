@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from arbvantage_provider.connection import FilePath
 from arbvantage_provider.exceptions import AuthenticationError, ConfigError
 from arbvantage_provider.hub.files import Watched, read_bytes
+from arbvantage_provider.text import trim_token
 
 TokenFunction = Callable[[], str | Awaitable[str]]
 """Gives the token of now. A sync one may block: it runs on a thread of its own."""
@@ -86,7 +87,7 @@ class TokenFile:
     """A token in a file of its own, which may change.
 
     Args:
-        path: the file: UTF-8, and the line end after the token is no part of it.
+        path: the file: UTF-8; a byte order mark and line ends are no part of the token.
         monotonic: a clock, in seconds.
         warn: told once why a change could not be used.
 
@@ -152,6 +153,7 @@ class TokenFromFunction:
             raise self._refuse(
                 f"gave a value of type {type(token).__name__}, and no str"
             )
+        token = trim_token(token)
         if not token:
             raise self._refuse("gave an empty token")
         if not _is_unicode(token):
@@ -198,7 +200,7 @@ def run_on_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
 def _read_token(path: FilePath) -> str:
     raw = read_bytes(path, _FILE, longest=LONGEST_TOKEN)
     try:
-        return raw.decode().rstrip("\r\n")
+        return trim_token(raw.decode())
     except UnicodeDecodeError:
         raise ConfigError(f"{_FILE}: what {path!r} holds is not UTF-8") from None
 

@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT: the first one asks to stop, the second one forces."""
+"""SIGTERM and SIGINT: the first one asks to stop, the second one forces.
+
+A SIGINT that is ignored stays ignored.
+"""
 
 import asyncio
 import signal
@@ -11,6 +14,7 @@ from arbvantage_provider.exceptions import ProviderError
 from arbvantage_provider.worker.event_loop import run_loop
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+"""Not SIGHUP: ``nohup`` ignores it, and elsewhere it ends the process."""
 
 
 class Forced(Exception):  # noqa: N818 - an event, not a mistake
@@ -96,6 +100,9 @@ def _install(receive: Callable[[int, object], None]) -> Callable[[], None]:
     """Set the handlers; what is returned puts back those of before."""
     loop = asyncio.get_running_loop()
     before = {signum: signal.getsignal(signum) for signum in SIGNALS}
+    # So a shell starts what runs in the background: Ctrl-C is not meant for it.
+    if before[signal.SIGINT] is signal.SIG_IGN:
+        del before[signal.SIGINT]
 
     def handle(signum: int, frame: object) -> None:
         loop.call_soon_threadsafe(receive, signum, frame)
@@ -106,7 +113,7 @@ def _install(receive: Callable[[int, object], None]) -> Callable[[], None]:
                 loop.remove_signal_handler(signum)
             signal.signal(signum, handler)
 
-    for signum in SIGNALS:
+    for signum in before:
         try:
             # Python runs a handler between two steps of its own, and a loop that has
             # just gone to sleep takes none; this one is woken up by the signal.

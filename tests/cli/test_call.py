@@ -71,6 +71,30 @@ def test_the_payload_may_come_from_stdin(shell: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("calls")
+def test_a_byte_order_mark_is_no_part_of_what_is_read(folder: Path, shell: Run) -> None:
+    mark = "\ufeff"
+    source = (folder / "calls.py").read_text(encoding="utf-8")
+    (folder / "calls.py").write_text(mark + source, encoding="utf-8")
+    account = f'{mark}{{"api_key": "1234"}}'
+    (folder / "account.json").write_text(account, encoding="utf-8")
+    for given in ("@account.json", account):
+        words = ("call", "calls.py", "length", "-", "--account", given)
+        assert json.loads(shell(*words, stdin=f"{mark}{{}}").stdout)["data"] == {
+            "length": 4
+        }
+    echoed = shell("call", "calls.py", "echo", f'{mark}{{"a": 1}}')
+    assert json.loads(echoed.stdout)["data"] == {"a": 1}
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_file_in_another_encoding_is_named(folder: Path, arbvantage: Run) -> None:
+    (folder / "account.json").write_text('{"api_key": "1234"}', encoding="utf-16")
+    done = arbvantage("call", "calls.py", "length", "--account", "@account.json")
+    problem = "Error: --account @account.json: it is UTF-16, which is not UTF-8; save it anew\n"
+    assert (done.returncode, done.stderr) == (2, problem)
+
+
 @pytest.mark.usefixtures("greeter")
 def test_without_a_payload_it_is_an_empty_object(arbvantage: Run) -> None:
     done = arbvantage("call", "greeter.py", "greet")

@@ -310,7 +310,7 @@ def test_a_missing_token_is_told_by_the_name_of_its_variable(
     ("words", "message"),
     [
         (["--tasks", "greeter.py"], "--tasks is for the local hub: give --local-hub"),
-        (["--local-hub", "--tasks", "no.jsonl"], "'no.jsonl': No such file"),
+        (["--local-hub", "--tasks", "no.jsonl"], "--tasks no.jsonl: No such file"),
     ],
 )
 @pytest.mark.usefixtures("greeter")

@@ -11,8 +11,7 @@ from arbvantage_provider.cli.tasks import TaskLine, read_tasks
 def read(folder: Path, content: bytes) -> list[TaskLine]:
     file = folder / "tasks.jsonl"
     file.write_bytes(content)
-    with file.open("rb") as opened:
-        return read_tasks(opened)
+    return read_tasks(str(file))
 
 
 def test_objects_become_compact_json(tmp_path: Path) -> None:
@@ -34,8 +33,20 @@ def test_the_account_may_be_left_out(tmp_path: Path) -> None:
 
 def test_blank_lines_and_a_byte_order_mark_are_skipped(tmp_path: Path) -> None:
     line = b'{"action": "a", "payload": {}}\r\n'
-    tasks = read(tmp_path, b"\xef\xbb\xbf" + line + b"\n  \n" + line)
+    marked = b"\xef\xbb\xbf" + line
+    tasks = read(tmp_path, marked + b"\n  \n" + marked + b"\xef\xbb\xbf\r\n")
     assert [task.number for task in tasks] == [1, 4]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    text = '\ufeff{"action": "a", "payload": {}}'.removeprefix(
+        "" if encoding.endswith("be") else "\ufeff"
+    )
+    with pytest.raises(
+        Misuse, match=rf"it is UTF-{encoding[4:6]}, which is not UTF-8; save it"
+    ):
+        read(tmp_path, text.encode(encoding))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """TLS to a hub: what is trusted, what is refused, and what the user reads then."""
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -296,6 +298,33 @@ def test_a_file_that_cannot_be_used_is_named_at_the_start(
     with pytest.raises(ConfigError, match=f"^{expected}") as caught:
         provider.start()
     assert "PRIVATE KEY-----\nM" not in str(caught.value)
+
+
+def put_mark(file: Path) -> Path:
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    return file
+
+
+def test_a_byte_order_mark_in_the_files_does_no_harm(
+    authority: Any, make_provider: Make
+) -> None:
+    own, theirs = authority.issue(), authority.serve()
+    hub_tls = dataclasses.replace(theirs, roots=authority.roots)
+    for file in (*own, authority.roots, theirs.certificate, theirs.key):
+        put_mark(file)
+    tls = TLS(roots=authority.roots, **own._asdict())
+    with LocalHub(tls=hub_tls) as hub, running(make_provider(tls=tls), hub):
+        assert hub.submit("echo", {"text": "a"}).result(20).data == {"text": "a"}
+
+
+def test_a_byte_order_mark_does_not_hide_the_key_of_another_certificate(
+    authority: Any, make_provider: Make
+) -> None:
+    tls = other_key(authority)
+    put_mark(Path(tls.key or ""))
+    provider = make_provider(tls=tls, auth_token="a-token")
+    with pytest.raises(ConfigError, match="is not the key of the certificate"):
+        provider.start()
 
 
 def test_a_provider_is_built_without_its_files(make_provider: Make) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -48,15 +49,88 @@ def file(tmp_path: Path) -> Path:
 # --- from a file -------------------------------------------------------------
 
 
+def give_argument(token: str, _: Path, __: SetEnv) -> Any:
+    return {"auth_token": token}
+
+
+def give_secret(token: str, _: Path, __: SetEnv) -> Any:
+    return {"auth_token": SecretStr(token)}
+
+
+def give_function(token: str, _: Path, __: SetEnv) -> Any:
+    return {"auth_token": lambda: token}
+
+
+def give_async_function(token: str, _: Path, __: SetEnv) -> Any:
+    async def fetch() -> SecretStr:
+        return SecretStr(token)
+
+    return {"auth_token": fetch}
+
+
+def give_file(token: str, file: Path, _: SetEnv) -> Any:
+    file.write_bytes(token.encode())
+    return {"auth_token_file": file}
+
+
+def give_variable(token: str, _: Path, environment: SetEnv) -> Any:
+    environment("PROVIDER_AUTH_TOKEN", token)
+    return {}
+
+
+SOURCES = [
+    *(give_argument, give_secret, give_function, give_async_function),
+    *(give_file, give_variable),
+]
+
+
+@pytest.mark.parametrize("give", SOURCES)
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_token_is_read_from_a_file_without_its_line_end(
-    file: Path, make_provider: Make, start: Start, end: str
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_token_is_read_without_its_line_end_and_byte_order_mark(
+    file: Path, environment: SetEnv, start: Start, give: Any, end: str, mark: str
 ) -> None:
-    file.write_bytes((TOKEN + end).encode())
+    given = give(mark + TOKEN + end, file, environment)
     with LocalHub(TOKEN) as hub:
-        start(make_provider(auth_token_file=file), hub)
+        provider = Provider.from_env(name="tested", poll_interval=0.05, **given)
+
+        @provider.actions.register()
+        def echo(text: str) -> dict[str, str]:
+            return {"text": text}
+
+        start(provider, hub)
         assert answer(hub)
         assert hub.refused == 0
+
+
+@pytest.mark.parametrize("give", SOURCES)
+def test_a_line_end_alone_is_no_token(
+    file: Path, environment: SetEnv, give: Any
+) -> None:
+    given = give("\ufeff\r\n", file, environment)
+    with LocalHub() as hub, pytest.raises((AuthenticationError, ConfigError)) as caught:
+        Provider.from_env(name="tested", hub_url=hub.url, **given).start()
+    assert re.search("no token|empty", str(caught.value))
+
+
+def test_a_token_for_one_run_is_trimmed_too(make_provider: Make) -> None:
+    provider = make_provider()
+    with LocalHub(TOKEN) as hub:
+        provider.stop()
+        provider.start(hub_url=hub.url, auth_token=f"\ufeff{TOKEN}\n")
+    with pytest.raises(AuthenticationError, match="no token to show"):
+        provider.start(hub_url=hub.url, auth_token="\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_file_in_another_encoding_is_named(
+    file: Path, make_provider: Make, encoding: str
+) -> None:
+    file.write_text(TOKEN, encoding=encoding)
+    with pytest.raises(
+        ConfigError, match=r"it is UTF-\d\d, which is not UTF-8; save it"
+    ):
+        make_provider(auth_token_file=file).start()
 
 
 def test_the_file_may_be_named_in_the_environment(

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +336,11 @@ PROGRAM = """
 """
 
 
+def ignore(signals: tuple[int, ...]) -> None:
+    for signum in signals:
+        signal.signal(signum, signal.SIG_IGN)
+
+
 @pytest.fixture
 def program(tmp_path: Path, hub: LocalHub) -> Any:
     """A provider in a process of its own, whose handler has begun."""
@@ -343,13 +349,16 @@ def program(tmp_path: Path, hub: LocalHub) -> Any:
     hub.token = "token"
     started: list[subprocess.Popen[str]] = []
 
-    def start(action: str, grace: float = 30) -> "subprocess.Popen[str]":
+    def start(
+        action: str, grace: float = 30, *, ignored: tuple[int, ...] = ()
+    ) -> "subprocess.Popen[str]":
         hub.submit(action)
         process = subprocess.Popen(
             [sys.executable, str(script), hub.url, str(grace)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            preexec_fn=partial(ignore, ignored),  # noqa: PLW1509 - as a shell does it
         )
         started.append(process)
         assert process.stdout is not None
@@ -376,6 +385,31 @@ def test_a_signal_drains(hub: LocalHub, program: Any, signum: signal.Signals) ->
 
     assert (process.returncode, output) == (0, "ended\n")
     assert [result.status for result in hub.submissions] == ["success"]
+
+
+@posix_only
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP])
+def test_what_is_ignored_from_the_start_stays_ignored(
+    hub: LocalHub, program: Any, signum: signal.Signals
+) -> None:
+    process = program("finish", ignored=(signum,))
+    for _ in range(3):
+        process.send_signal(signum)
+    hub.wait_until(lambda: len(hub.submissions) == 1)
+    assert hub.submit("finish").result(20).status == "success"
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+
+    assert (process.returncode, output) == (0, "begun\nended\n")
+
+
+@posix_only
+def test_a_sigterm_stops_the_provider_even_if_it_was_ignored(program: Any) -> None:
+    process = program("finish", ignored=(signal.SIGTERM,))
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+
+    assert (process.returncode, output) == (0, "ended\n")
 
 
 @posix_only
