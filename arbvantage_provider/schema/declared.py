@@ -19,11 +19,13 @@ from typing import (
 import typing_extensions
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreConfig
 from typing_extensions import is_typeddict
 
 from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.schema.classes import compile_class
 from arbvantage_provider.schema.document import LONGEST, DocumentError, read_object
+from arbvantage_provider.schema.exact import make_check
 from arbvantage_provider.schema.leaves import STRICT
 from arbvantage_provider.schema.legacy import (
     Extra,
@@ -73,7 +75,7 @@ class Schema:
         fills_absent: whether an optional field that is absent is ``None`` to a
             handler that takes the whole; a ``TypedDict`` of the user says itself.
         adapter: validates and describes ``type``.
-        check: the adapter's own validator, without what it asks before each call.
+        check: validates JSON text, as ``exact.make_check`` made it.
     """
 
     action: str
@@ -189,7 +191,7 @@ def build_schema(
         is_mapping=is_typeddict(type_),
         fills_absent=fills_absent,
         adapter=adapter,
-        check=adapter.validator.validate_json,
+        check=make_check(adapter),
     )
 
 
@@ -284,5 +286,5 @@ def any_object(action: str, role: Role, declared: Any = None) -> Schema:
         is_mapping=True,
         takes_anything=declared is None,
         adapter=adapter,
-        check=adapter.validator.validate_json,
+        check=make_check(adapter, CoreConfig(strict=True, allow_inf_nan=False)),
     )

@@ -8,6 +8,7 @@ Source: RFC 8259; the last section of the wire's contract in ``docs/design.md``.
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jiter
@@ -90,12 +91,18 @@ def _offset(raw: bytes, line: int, column: int) -> int:
 
 def _refuse_infinite(raw: bytes) -> None:
     """Find a float that overflows, in a document that the parser has taken."""
+    for start, number in list_floats(raw):
+        if math.isinf(float(number)):
+            problem = f"a number is too large for a float at byte {start}"
+            raise DocumentError(problem)
+
+
+def list_floats(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Where a valid document has a number that is no integer, and how it is written."""
     for token in _TEXT_OR_NUMBER.finditer(raw):
         number: bytes = token[1] or b""
-        is_float = not number.removeprefix(b"-").isdigit()
-        if number and is_float and math.isinf(float(number)):
-            problem = f"a number is too large for a float at byte {token.start()}"
-            raise DocumentError(problem)
+        if number and not number.removeprefix(b"-").isdigit():
+            yield token.start(), number
 
 
 def _name_kind(value: object) -> str:

@@ -8,6 +8,7 @@ is an ISO 8601 date-time or date, and never a number in quotes.
 import datetime as dt
 import decimal
 import enum
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ def make_union(members: tuple[Any, ...]) -> Any:
     return Annotated[union, _Choice()] if several else union
 
 
-def _take_integral(value: object) -> object:
+def take_integral(value: object) -> object:
     """``1.0`` is an integer to JSON Schema."""
     if type(value) is float and value.is_integer():
         return int(value)
@@ -174,11 +175,12 @@ def _list_choices(choices: list[str]) -> str:
 
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = "[0-9]{2}:[0-9]{2}"
+_DATETIME = f"{_DATE}([Tt ]{_TIME}|$)"
 _HEX = "[0-9A-Fa-f]"
 _MARKERS: Final[dict[Any, Marker]] = {
-    int: _Before(_take_integral),
+    int: _Before(take_integral),
     dt.datetime: _Text(
-        f"{_DATE}([Tt ]{_TIME}|$)",
+        _DATETIME,
         "datetime_type",
         "an ISO 8601 date-time or date, such as 2026-01-31T09:30:00Z",
     ),
@@ -210,6 +212,17 @@ FORMS: Final[Mapping[str, tuple[str, str]]] = {
     if isinstance(marker, _Text)
 }
 """The kind of error and the message for each pattern of a text."""
+
+FULL_FORMS: Final = {
+    **{
+        marker.pattern: re.compile(marker.pattern).match
+        for marker in _MARKERS.values()
+        if isinstance(marker, _Text)
+    },
+    _DATETIME: re.compile(f"{_DATE}[Tt ]").match,
+}
+"""The patterns again, without what pydantic itself takes for another type first: a
+date is a date, and a datetime only if need be."""
 
 TYPES: Final[Mapping[str, Any]] = {
     type_.__name__.lower(): type_ for type_ in (*_MARKERS, *_KEYS)

@@ -1,6 +1,7 @@
 """A model that is as strict as a dict schema."""
 
 import copy
+import functools
 import inspect
 import types
 from collections.abc import Iterator, Mapping
@@ -79,6 +80,7 @@ class _InJSON:
         # pydantic sees through a function, so a JSON Schema keeps its form.
         prepare = checked["function"]["function"]
 
+        @functools.wraps(prepare)
         def prepare_json(value: object, info: ValidationInfo) -> object:
             return prepare(value) if info.mode == "json" else value
 

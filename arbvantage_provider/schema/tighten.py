@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 from pydantic_core import CoreSchema
@@ -23,9 +23,7 @@ from arbvantage_provider.schema.leaves import (
     compile_leaf,
     find_marker,
 )
-
-Node: TypeAlias = dict[str, Any]
-"""A core schema, or a part of one that is none by itself, such as a field."""
+from arbvantage_provider.schema.parts import Node, map_parts
 
 _WITH_STRICT: Final = frozenset(
     {"bool", "int", "float", "decimal", "fraction", "complex", "str", "bytes", "enum"}
@@ -33,12 +31,6 @@ _WITH_STRICT: Final = frozenset(
     | {"list", "deque", "tuple", "set", "frozenset", "dict", "ordered-dict", "counter"}
     | {"typed-dict", "dataclass", "lax-or-strict"}
 )
-_PARTS: Final = (
-    *("schema", "items_schema", "keys_schema", "values_schema", "extras_schema"),
-    *("arguments_schema", "var_args_schema", "var_kwargs_schema", "fields", "choices"),
-    *("steps", "lax_schema", "strict_schema", "json_schema", "python_schema"),
-)
-"""The words under which a node has others; ``serialization`` reads no JSON."""
 _MARK: Final = re.compile(r"^[^\[]*")
 """The part of a reference behind which ``Class[int]`` has its arguments."""
 
@@ -90,11 +82,12 @@ class _Tightener:
             return self._refer(node, as_key=as_key)
         if _keeps_configuration(node):
             return node
-        made = node | {
-            word: self._descend(node[word], as_key=as_key or word == "keys_schema")
-            for word in _PARTS
-            if word in node
-        }
+        made = map_parts(
+            node,
+            lambda part, word: self.tighten(
+                part, as_key=as_key or word == "keys_schema"
+            ),
+        )
         if "steps" in node:  # only the first reads JSON; the others, what it made
             made["steps"] = [made["steps"][0], *node["steps"][1:]]
         reference = made.pop("ref", None)
@@ -115,22 +108,6 @@ class _Tightener:
     def _name(self, reference: str) -> str:
         mark = "closed" if self.closed else "strict"
         return _MARK.sub(rf"\g<0>-{mark}", reference, count=1)
-
-    def _descend(self, part: Any, *, as_key: bool) -> Any:
-        """What stands under a word: a node, several, or a mapping of names to them."""
-        if type(part) in {list, tuple}:
-            return type(part)(self._descend(each, as_key=as_key) for each in part)
-        if not isinstance(part, dict):
-            return part
-        members = cast("Node", part)
-        if isinstance(members.get("type"), str):
-            return self.tighten(members, as_key=as_key)
-        if isinstance(members.get("name"), str):  # an argument
-            schema = self._descend(members["schema"], as_key=as_key)
-            return members | {"schema": schema}
-        return {
-            name: self._descend(each, as_key=as_key) for name, each in members.items()
-        }
 
 
 def _keeps_configuration(node: Node) -> bool:

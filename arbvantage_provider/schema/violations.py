@@ -56,7 +56,7 @@ def describe_violations(
 def _describe(
     detail: ErrorDetails, document: object, *, root: str, texts: frozenset[str] | None
 ) -> Violation:
-    steps = _resolve(detail["loc"], document, detail["type"])
+    steps = resolve(detail["loc"], document, detail["type"])
     pattern = str(detail.get("ctx", {}).get("pattern"))
     kind, message = FORMS.get(pattern, (detail["type"], ""))
     return Violation(
@@ -80,9 +80,7 @@ def format_path(steps: Sequence[int | str], root: str = "") -> str:
     return path
 
 
-def _resolve(
-    loc: tuple[int | str, ...], document: object, kind: str
-) -> list[int | str]:
+def resolve(loc: tuple[int | str, ...], document: object, kind: str) -> list[int | str]:
     """The steps of ``loc`` that lead through the document.
 
     pydantic puts the members of unions and the names of its functions between
