@@ -10,7 +10,7 @@ from grpc import aio
 from arbvantage_provider.connection import TLS, Address, choose_tls
 from arbvantage_provider.hub.credentials import Credentials, watch_credentials
 from arbvantage_provider.hub.files import Watched
-from arbvantage_provider.protos import hub_pb2_grpc
+from arbvantage_provider.protos import hub_pb2, hub_pb2_grpc
 
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.keepalive_time_ms", 60_000),
@@ -34,12 +34,18 @@ class Line:
     Attributes:
         channel: as it was opened.
         stub: calls the hub by it.
+        submit: calls ``SubmitTaskResult``, with the bytes of its message.
         calls: how many are under way.
     """
 
     def __init__(self, channel: aio.Channel) -> None:
         self.channel = channel
         self.stub: Any = hub_pb2_grpc.HubStub(channel)
+        make_call: Any = channel.unary_unary
+        # Of a message that it cannot write, gRPC sends an empty one.
+        self.submit: Any = make_call(
+            "/Hub/SubmitTaskResult", response_deserializer=hub_pb2.Task.FromString
+        )
         self.calls = 0
 
 

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Final, NoReturn, Self
 
+from google.protobuf.message import EncodeError
 from grpc import StatusCode, aio
 from typing_extensions import override
 
@@ -19,7 +20,7 @@ from arbvantage_provider.exceptions import (
     ConnectionError,  # noqa: A004 - the name is the contract's
     ProtocolError,
 )
-from arbvantage_provider.hub.channel import Lines
+from arbvantage_provider.hub.channel import Line, Lines
 from arbvantage_provider.hub.faults import UNKNOWN, explain
 from arbvantage_provider.hub.gate import Gate, Kind
 from arbvantage_provider.hub.wire import (
@@ -35,8 +36,8 @@ from arbvantage_provider.protos import hub_pb2
 
 Reply = hub_pb2.Task | None
 """``None``: gRPC cannot parse what came, and takes it for a message all the same."""
-Send = Callable[[Any, str], Awaitable[Reply]]
-"""Begins a call by a stub, with a token."""
+Send = Callable[[Line, str], Awaitable[Reply]]
+"""Begins a call on a line, with a token."""
 
 GET_TIMEOUT: Final = 60.0
 """Seconds that a hub may hold a poll."""
@@ -84,6 +85,7 @@ class Accepted:
 
 
 _ACKNOWLEDGED = Accepted()
+_UNREADABLE = Oversized(reason="there is no memory left to read it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,9 @@ class HubClient:
         lines: open the channel that calls go by.
         gate: holds the token, and lets calls through.
         max_send_bytes: how long a result's message may be.
+
+    Attributes:
+        max_send_bytes: the same.
     """
 
     def __init__(
@@ -122,10 +127,10 @@ class HubClient:
         max_send_bytes: int,
     ) -> None:
         self.url = url
+        self.max_send_bytes: int = max_send_bytes
         self._provider = provider
         self._lines = lines
         self._gate = gate
-        self._max_send_bytes = max_send_bytes
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -192,13 +197,17 @@ class HubClient:
             self._raise_poll_error(error)
         if reply is None:  # its bytes cannot be parsed; a text that is no UTF-8 will do
             raise ConnectionError("what the hub sent is no message of this protocol")
-        return decode_task(reply)
+        try:
+            return decode_task(reply)
+        except MemoryError:
+            return _UNREADABLE
 
     async def submit_result(self, result: Result) -> Accepted | Refused:
         """Give a result to the hub, unless it is too long to be sent.
 
         Raises:
             ConnectionError: when the same result is to be sent again.
+            MemoryError: if there is none to write it; nothing was sent.
             AuthenticationError: when the token is refused, and so is the next one.
         """
         try:
@@ -218,7 +227,10 @@ class HubClient:
                 )
             raise ConnectionError(self._describe(error)) from None
         # The status was OK, so the result is there, even if the reply cannot be read.
-        next_task = None if reply is None else decode_reply(reply, result.task.id)
+        try:
+            next_task = None if reply is None else decode_reply(reply, result.task.id)
+        except MemoryError:
+            return Accepted(oversized=_UNREADABLE)
         return _ACKNOWLEDGED if next_task is None else Accepted(next_task=next_task)
 
     async def _call(self, kind: Kind, send: Send) -> Reply:
@@ -227,7 +239,7 @@ class HubClient:
             token = await self._gate.take(kind)
             line = self._lines.begin()
             try:
-                reply = await send(line.stub, token.text)
+                reply = await send(line, token.text)
             except aio.AioRpcError as error:
                 if error.code() not in _UNAUTHENTICATED:
                     if error.code() in _FINAL:
@@ -242,21 +254,26 @@ class HubClient:
                 self._gate.release(kind, token)
             await self._gate.replace(token, refusal)
 
-    def _poll(self, stub: Any, token: str) -> Awaitable[Reply]:
+    def _poll(self, line: Line, token: str) -> Awaitable[Reply]:
         request = encode_request(self._provider, token)
-        poll: Awaitable[Reply] = stub.GetTask(request, timeout=GET_TIMEOUT)
+        poll: Awaitable[Reply] = line.stub.GetTask(request, timeout=GET_TIMEOUT)
         return poll
 
-    def _submit(self, result: Result, stub: Any, token: str) -> Awaitable[Reply]:
+    def _submit(self, result: Result, line: Line, token: str) -> Awaitable[Reply]:
         message = encode_result(result, self._provider, token)
-        size, limit = message.ByteSize(), self._max_send_bytes
-        if size > limit:
-            problem = f"{size:,} bytes are more than the {limit:,} of max_send_bytes"
-            raise _TooLong(problem)
-        submission: Awaitable[Reply] = stub.SubmitTaskResult(
-            message, timeout=SUBMIT_TIMEOUT
-        )
+        if (size := message.ByteSize()) > self.max_send_bytes:
+            raise _TooLong(self.describe_excess(size))
+        try:
+            written = message.SerializeToString()
+        except EncodeError:  # its size is no problem, as was seen before
+            raise MemoryError from None
+        submission: Awaitable[Reply] = line.submit(written, timeout=SUBMIT_TIMEOUT)
         return submission
+
+    def describe_excess(self, size: int) -> str:
+        """Why a message of so many bytes is not sent."""
+        limit = self.max_send_bytes
+        return f"{size:,} bytes are more than the {limit:,} of max_send_bytes"
 
     def _is_held_out(self, error: aio.AioRpcError, began: float) -> bool:
         """Whether the deadline was our own, and not one that the hub speaks of.

@@ -50,7 +50,6 @@ def make_logger(name: str, *, level: str, file: str | None, redactor: Redactor) 
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _format_exception,
             _Renderer(file, redactor),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -109,7 +108,7 @@ class _FileSink(_Sink):
         self._is_torn = os.write(self._descriptor, data) < len(data)
 
 
-def _format_exception(_: Any, __: str, event: Event) -> Event:
+def _format_exception(event: Event) -> Event:
     info = event.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info
     if isinstance(error, tuple):
@@ -132,6 +131,15 @@ class _Renderer:
         self._render = _make_console() if file is None else _make_json()
 
     def __call__(self, logger: Any, method: str, event: Event) -> str:
+        ours = {key: event[key] for key in _OURS & event.keys()}
+        try:
+            plain = self._make_plain(_format_exception(event))
+        except BaseException as error:  # noqa: BLE001 - such as no memory to look for secrets
+            reason = type(error).__name__
+            plain = {**ours, "event": "a log line cannot be told", "reason": reason}
+        return str(self._render(logger, method, plain))
+
+    def _make_plain(self, event: Event) -> Event:
         clean = partial(self._clean, more=_find_secrets(event.pop(_SECRETS, None)))
         plain: Event = {}
         for key, value in event.items():
@@ -142,7 +150,7 @@ class _Renderer:
             else:
                 name = key if key in _NAMES else clean(key)
                 plain[name] = make_loggable(value, clean)
-        return str(self._render(logger, method, plain))
+        return plain
 
     def _clean(self, text: str, *, more: tuple[Secret, ...], keep: str = "") -> str:
         text = self._redactor.redact(text, more).encode("utf-8", "replace").decode()

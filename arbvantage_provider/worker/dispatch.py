@@ -334,9 +334,15 @@ class Dispatcher:
         """What a handler raised, as an answer."""
         try:
             return self._fail(task, error)
-        except BaseException:  # noqa: BLE001 - a broken exception may raise anything
+        except BaseException as broken:  # noqa: BLE001 - a broken exception may raise anything
+            kind = type(broken)
+        try:
             problem = "the class of what was raised does not let itself be read"
             return self._fail(task, RuntimeError(problem))
+        except BaseException:  # noqa: BLE001 - there may be no memory to look for secrets
+            problem = f"the task failed, and its error cannot be told: {kind.__name__}"
+            answer = self._format.encode(Response("error", problem), task.action)
+            return answer._replace(failure=Failure(problem, "error"))
 
     def _fail(self, task: Task, error: BaseException) -> Answer:
         if isinstance(error, ActionError):

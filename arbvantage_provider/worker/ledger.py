@@ -138,8 +138,9 @@ class Ledger:
             flying.again = work
             self.redelivered += 1
             return None
-        entry = self._flying[digest] = Entry(work, digest)
+        entry = Entry(work, digest)
         entry.result = self._find_result(entry)
+        self._flying[digest] = entry
         if entry.result is not None:
             entry.is_repeated = True
         elif self._journal is not None:

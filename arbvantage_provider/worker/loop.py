@@ -39,6 +39,7 @@ POLL_GRACE: Final = 0.5
 Slot: TypeAlias = asyncio.Task[Any]
 JOURNAL_WAIT: Final = 0.25
 """Seconds between two looks at a journal that cannot be written."""
+NO_MEMORY: Final = "there is no memory left to handle it"
 SUBMIT_RESERVE: Final = 1.0
 """Seconds of the grace that are kept for submitting what was interrupted."""
 
@@ -252,13 +253,16 @@ class Worker:
         slot = _this_task()
         work: Task | Entry | None = None
         while work := work or await self._take(slot):
-            entry = self._ledger.take(work)
-            if entry is None:
-                # It is in flight; who handles it answers this delivery, too.
-                self._end_turn(slot)
+            try:
+                entry = self._ledger.take(work)
+                work = None if entry is None else await self._handle(slot, entry)
+            except MemoryError:
+                # Not even an error could be made of it. With a journal, it is kept.
+                self._unanswered.pop(slot, None)
+                self._figures.note_oversized(Oversized(reason=NO_MEMORY))
                 work = None
-            else:
-                work = await self._handle(slot, entry)
+            # One that is in flight is answered by who handles it, this delivery too.
+            self._end_turn(slot)
 
     async def _take(self, slot: Slot) -> Task | Entry | None:
         """The next task for this slot; ``None`` when there will be no more."""
@@ -331,6 +335,7 @@ class Worker:
         if result is None:
             answer, running = await self._answer_through_seam(slot, entry)
             result = Result(task=entry.task, status=answer.status, text=answer.text)
+            result = self._submitter.fit(result)
             await self._ledger.answer(entry, result)
         else:
             self._end_turn(slot)

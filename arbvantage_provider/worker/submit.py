@@ -42,7 +42,17 @@ LAST_TRY: Final = 1.0
 
 
 class ResultTaker(Protocol):
-    """What takes results: the hub's client."""
+    """What takes results: the hub's client.
+
+    Attributes:
+        max_send_bytes: how long a result may be, with what it echoes of its task.
+    """
+
+    max_send_bytes: int
+
+    def describe_excess(self, size: int) -> str:
+        """See ``HubClient.describe_excess``."""
+        ...
 
     async def submit_result(self, result: Result) -> Accepted | Refused:
         """See ``HubClient.submit_result``."""
@@ -112,6 +122,19 @@ class Submitter:
         self._parked_bytes = 0
         self._last_try_ends: float | None = None
 
+    def fit(self, result: Result) -> Result:
+        """The result, or a short error where it is certainly too large to send.
+
+        It is looked at before the journal has it, which may have no room for it.
+        """
+        task = result.task
+        size = len(result.text) + len(task.payload) + len(task.account)
+        if size <= self._hub.max_send_bytes:
+            return result
+        reason = self._hub.describe_excess(size)
+        self._log_excess(result, reason)
+        return shrink(result, reason)
+
     async def submit(self, entry: Entry, result: Result) -> Task | None:
         """Send a result until the hub has it, will never take it, or it is parked.
 
@@ -144,15 +167,9 @@ class Submitter:
     async def _send(self, sending: Sending) -> Accepted | None:
         """Send it once; ``None``: it is to be sent again."""
         entry, logger = sending.entry, partial(self._logger_of, sending.entry.task)
-        try:
-            reply = await self._hub.submit_result(sending.result)
-        except ConnectionError as error:
-            sending.failures += 1
-            logger().warning(
-                "result not taken yet", reason=str(error), tries=sending.failures
-            )
+        reply = await self._offer(sending)
+        if reply is None:
             return None
-        self._figures.note_contact()
         if isinstance(reply, Refused) and reply.too_large and not sending.is_shrunk:
             await self._shrink(sending, reply)
             return await self._send(sending)
@@ -170,10 +187,33 @@ class Submitter:
             self._hand_out(again)
         return reply if isinstance(reply, Accepted) else Accepted()
 
+    async def _offer(self, sending: Sending) -> Accepted | Refused | None:
+        """What the hub says to it; ``None``: it cannot be reached, or not now."""
+        reason = "there is no memory left to send it"
+        try:
+            reply = await self._hub.submit_result(sending.result)
+        except ConnectionError as error:
+            reason = str(error)
+        except MemoryError:
+            # What the hub may have already has to stay as it is.
+            is_new = not (sending.failures or sending.entry.is_repeated)
+            if is_new and not sending.is_shrunk:
+                return Refused(reason=reason, too_large=True)
+        else:
+            self._figures.note_contact()
+            return reply
+        sending.failures += 1
+        logger = self._logger_of(sending.entry.task)
+        logger.warning("result not taken yet", reason=reason, tries=sending.failures)
+        return None
+
+    def _log_excess(self, result: Result, reason: str) -> None:
+        logger = self._logger_of(result.task)
+        logger.error("result too large", bytes=len(result.text), reason=reason)
+
     async def _shrink(self, sending: Sending, reply: Refused) -> None:
         result = sending.result
-        logger = self._logger_of(sending.entry.task)
-        logger.error("result too large", bytes=len(result.text), reason=reply.reason)
+        self._log_excess(result, reply.reason)
         if sending.entry.is_repeated and not sending.is_cut:
             # Its text was sent before, and has to stay as it was; but one from the
             # journal that is too large without its echo, too, was never taken.

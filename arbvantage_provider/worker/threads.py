@@ -65,9 +65,9 @@ class ThreadPool:
             except RuntimeError:
                 return  # the loop is closed: nobody waits any more
 
-        self._busy += 1
-        if self._busy > self._started and self._started < self._size:
+        if self._busy >= self._started and self._started < self._size:
             self._start_thread()
+        self._busy += 1
         self._jobs.put(job)
         return future
 
@@ -77,9 +77,9 @@ class ThreadPool:
             self._jobs.put(None)
 
     def _start_thread(self) -> None:
-        self._started += 1
-        name = f"{self._name}-{self._started}"
+        name = f"{self._name}-{self._started + 1}"
         threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._started += 1
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cable import Cable
@@ -116,3 +118,26 @@ def test_a_result_over_the_limit_is_an_error_and_the_others_go_on(
     assert "5000" in message
     assert "4194304" in message
     assert len(provider.lines("result too large")) == 2
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_a_result_over_the_limit_needs_no_room_in_the_journal(
+    hub: LocalHub, start: Start, tmp_path: Path, *, journal: bool
+) -> None:
+    settings: dict[str, Any] = {"journal": str(tmp_path / "journal")} if journal else {}
+    provider = start(
+        **settings, max_concurrency=4, max_send_bytes=1_000_000, room=3_000_000
+    )
+    huge = {"size": 8_000_000}
+    large = {"size": 10, "text": "x" * 1_100_000}
+    handles = [hub.submit("grow", huge) for _ in range(20)]
+    handles += [hub.submit("grow", large), hub.submit("grow", {"size": 20})]
+    hub.join(20)
+    provider.settle()
+
+    ended = check_promise(hub, handles, provider.runs())
+    assert ended == {"success": 1, "error": 21}
+    for handle in handles[:-1]:
+        assert "of max_send_bytes)" in handle.result().message
+    assert not provider.lines("the journal fails; no task is taken")
+    assert provider.stop() == 0
