@@ -184,6 +184,7 @@ class Provider:
             grace=self.settings.shutdown_timeout, logger=self.logger
         )
         self._dispatcher = self._make_dispatcher()
+        self._hub_name: str | None = None
         self._lifecycle = Lifecycle(self.name, self._redactor)
 
     @classmethod
@@ -332,6 +333,8 @@ class Provider:
         Takes and raises what ``start`` does.
         """
         refuse_to_start_in_child()
+        if self._hub_name is not None:
+            hub_url = auth_token = None
         client = self._make_client(hub_url or self.settings.hub_url, auth_token)
         stopping = asyncio.Event()
         injected: dict[Any, Any] = {}
@@ -342,6 +345,27 @@ class Provider:
                 self.logger.info("starting", hub=client.url, actions=len(self.actions))
                 await worker.run()
                 self.logger.info("stopped", answered=worker.snapshot().tasks_answered)
+
+    def keep_local(self, hub_url: str, auth_token: str) -> None:
+        """Have every start go to a hub in this process, whatever ``start`` is given.
+
+        Neither a token nor TLS of the hub in service is used then. This is for
+        ``arbvantage run --local-hub``.
+
+        Args:
+            hub_url: the address of that hub.
+            auth_token: its token.
+        """
+        self._token_function = None
+        self._hub_name = "--local-hub"  # its port is another one at each start
+        self.settings = self.settings.model_copy(
+            update={
+                "hub_url": hub_url,
+                "auth_token": SecretStr(auth_token),
+                "auth_token_file": None,
+                "tls": None,
+            }
+        )
 
     def stop(self) -> None:
         """Ask a running provider to drain and end; returns at once.
@@ -568,7 +592,8 @@ class Provider:
         # On use, as SQLite is of no use to others.
         from arbvantage_provider.worker.journal import Journal, Store  # noqa: PLC0415
 
-        store = Store(path, provider=self.name, hub=read_address(hub).target)
+        name = self._hub_name or read_address(hub).target
+        store = Store(path, provider=self.name, hub=name)
         return Journal(store, clock=self._clock, logger=self.logger)
 
 

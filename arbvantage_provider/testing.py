@@ -9,6 +9,7 @@
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from secrets import token_urlsafe
 
 from arbvantage_provider.connection import name_scheme
 from arbvantage_provider.hub.handle import TaskHandle
@@ -37,7 +38,7 @@ def running(provider: Provider, hub: LocalHub) -> Generator[Provider]:
     def run() -> None:
         try:
             provider.start(
-                hub_url=name_scheme(hub.url), auth_token=hub.token or "any-token"
+                hub_url=name_scheme(hub.url), auth_token=hub.token or token_urlsafe()
             )
         except BaseException as error:  # noqa: BLE001 - raised again below
             raised.append(error)

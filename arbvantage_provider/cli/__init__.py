@@ -32,9 +32,10 @@ _RUN = """Run the provider TARGET until Ctrl-C or SIGTERM.
 
 Tasks that are running then are finished first.
 
-With --local-hub --tasks FILE, the provider is given the tasks of the file, each
-result is printed as one JSON line, as it comes, and the command ends when all are
-answered. Statuses do not change the exit code.
+With --local-hub, the provider has no journal but that of --journal, and no token or
+certificate of its own is used. With --tasks FILE as well, it is given the tasks of
+the file, each result is printed as one JSON line, as it comes, and the command ends
+when all are answered. Statuses do not change the exit code.
 
 \b
 A line of FILE; the account may be left out:
@@ -143,14 +144,21 @@ def main() -> None:
     metavar="FILE",
     help="Tasks for the local hub, one JSON object a line; '-' is stdin.",
 )
-def _run(*, target: str, local_hub: bool, tasks: str | None) -> None:
+@click.option(
+    "--journal",
+    metavar="FILE",
+    help="Keep tasks and results in this journal, and in no other.",
+)
+def _run(
+    *, target: str, local_hub: bool, tasks: str | None, journal: str | None
+) -> None:
     """Run a provider."""
     if tasks is not None and not local_hub:
         problem = "--tasks is for the local hub: give --local-hub as well"
         raise click.UsageError(problem)
     from arbvantage_provider.cli.run import run_target  # noqa: PLC0415 - on use
 
-    run_target(target, local_hub=local_hub, tasks=tasks)
+    run_target(target, local_hub=local_hub, tasks=tasks, journal=journal)
 
 
 @main.command(

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_urlsafe
 
 from arbvantage_provider.cli.errors import Failure
 from arbvantage_provider.cli.output import Emit, format_json, say
@@ -15,16 +16,15 @@ from arbvantage_provider.hub.local import LocalHub
 from arbvantage_provider.hub.results import HubResult
 from arbvantage_provider.provider import Provider
 
-TOKEN = "local-hub"  # noqa: S105 - shown to a hub in this process only
 STATUSES = ("success", "warning", "error", "limit")
 
 
 def run_idle(provider: Provider) -> None:
     """Run on a hub that has no tasks, until a signal."""
-    with LocalHub(TOKEN) as hub:
+    with _make_hub() as hub:
         say(f"{provider.name!r} runs on a local hub at {hub.url}, which has no tasks")
         say("Ctrl-C stops it; --tasks FILE gives it tasks")
-        start(provider, hub_url=name_scheme(hub.url), auth_token=TOKEN)
+        _start(provider, hub)
 
 
 def run_tasks(provider: Provider, tasks: Sequence[TaskLine], emit: Emit) -> None:
@@ -36,7 +36,7 @@ def run_tasks(provider: Provider, tasks: Sequence[TaskLine], emit: Emit) -> None
         say("0 tasks")
         return
     # The provider has the main thread, so that signals reach it.
-    with ThreadPoolExecutor(1) as printer, LocalHub(TOKEN) as hub:
+    with ThreadPoolExecutor(1) as printer, _make_hub() as hub:
         for task in tasks:
             line = f"line-{task.number}"
             hub.submit(task.action, task.payload, task.account, id=line)
@@ -45,7 +45,7 @@ def run_tasks(provider: Provider, tasks: Sequence[TaskLine], emit: Emit) -> None
             _print_results, hub, emit, progress=progress, stop=provider.stop
         )
         try:
-            start(provider, hub_url=name_scheme(hub.url), auth_token=TOKEN)
+            _start(provider, hub)
         finally:
             hub.stop()
             counts = printed.result()
@@ -53,6 +53,18 @@ def run_tasks(provider: Provider, tasks: Sequence[TaskLine], emit: Emit) -> None
             say(_summarize(counts, unanswered))
     if unanswered:
         sys.exit(Failure.exit_code)
+
+
+def _make_hub() -> LocalHub:
+    """Any user of the machine can reach it, and its tasks may hold accounts."""
+    return LocalHub(token_urlsafe())
+
+
+def _start(provider: Provider, hub: LocalHub) -> None:
+    url, token = name_scheme(hub.url), str(hub.token)
+    # An overridden start may not hand on what it is given.
+    provider.keep_local(url, token)
+    start(provider, hub_url=url, auth_token=token)
 
 
 def _print_results(

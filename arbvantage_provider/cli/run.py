@@ -7,11 +7,23 @@ from arbvantage_provider.cli.target import load_provider
 from arbvantage_provider.cli.tasks import read_tasks
 
 
-def run_target(target: str, *, local_hub: bool, tasks: str | None) -> None:
-    """Run a provider on its hub, or on a local one that has the tasks of a file."""
+def run_target(
+    target: str, *, local_hub: bool, tasks: str | None, journal: str | None
+) -> None:
+    """Run a provider on its hub, or on a local one that has the tasks of a file.
+
+    Args:
+        target: which provider.
+        local_hub: whether it runs on a hub in this process.
+        tasks: a file of tasks for that hub.
+        journal: instead of the provider's own, which a local hub never touches.
+    """
     with open_output() as emit:
         lines = None if tasks is None else read_tasks(tasks)
         provider = load_provider(target)
+        if local_hub or journal is not None:
+            changed = {"journal": journal or None}
+            provider.settings = provider.settings.model_copy(update=changed)
         if lines is not None:
             run_tasks(provider, lines, emit)
         elif local_hub:
