@@ -17,6 +17,8 @@ from typing import Any, Literal, TypedDict
 
 from typing_extensions import override
 
+from arbvantage_provider.text import escape
+
 __all__ = [
     "ActionError",
     "ActionNotFoundError",
@@ -55,11 +57,18 @@ class ProviderError(Exception):
     """The root of the tree: catches whatever this package raises on purpose."""
 
 
+class _Quoting(Exception):  # noqa: N818 - no error of its own
+    """One whose message quotes what others wrote: it is one line of text."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(escape(x) if isinstance(x, str) else x for x in args))
+
+
 class ConfigError(ProviderError, ValueError):
     """A setting is missing or cannot be used."""
 
 
-class JournalError(ProviderError):
+class JournalError(_Quoting, ProviderError):
     """The file of a journal cannot be used.
 
     Attributes:
@@ -127,7 +136,7 @@ class DuplicateActionError(RegistrationError):
 # --- raised while a provider starts, or ends ---------------------------------
 
 
-class LifespanError(ProviderError):
+class LifespanError(_Quoting, ProviderError):
     """A lifespan cannot be used, or failed to open or to close.
 
     What it raised is the cause (``__cause__``) of this error.
@@ -275,7 +284,7 @@ class RateLimitedError(ActionError):
         )
 
 
-class RateLimitUnavailableError(ProviderError):
+class RateLimitUnavailableError(_Quoting, ProviderError):
     """What keeps a limit for several processes does not answer, or refuses to.
 
     A provider never answers a task with it: it waits, or goes on without the limit.
@@ -285,7 +294,7 @@ class RateLimitUnavailableError(ProviderError):
 # --- between the provider and its hub ----------------------------------------
 
 
-class HubError(ProviderError):
+class HubError(_Quoting, ProviderError):
     """Something between this provider and its hub is wrong."""
 
 

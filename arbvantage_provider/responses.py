@@ -26,6 +26,8 @@ from typing import (
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from arbvantage_provider.text import escape
+
 Status = Literal["success", "error", "warning", "limit"]
 """How a task may end (``TaskResult.status`` in ``proto/hub.proto``)."""
 
@@ -255,4 +257,6 @@ def _children(value: object, path: str) -> Iterator[tuple[str, object]]:
 
 def _show_key(key: object) -> str:
     """A key that is no plain value may not even have a text."""
-    return str(key) if isinstance(key, str | int | float) else type(key).__name__
+    return (
+        escape(str(key)) if isinstance(key, str | int | float) else type(key).__name__
+    )

@@ -4,8 +4,10 @@ This is the only module that reads the environment. Times are seconds.
 """
 
 import datetime as dt
+import os
 import zoneinfo
-from collections.abc import Container, Mapping
+from collections.abc import Container, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -195,6 +197,18 @@ def read_address(url: str) -> Address:
         return parse_address(url)
     except ConfigError as error:
         raise ConfigError(f"hub_url ({ENVIRONMENT['hub_url']}): {error}") from None
+
+
+@contextmanager
+def suggest_variable(name: str, value: str) -> Generator[None]:
+    """The environment has this variable meanwhile, unless it has it already."""
+    is_set = name in os.environ
+    os.environ.setdefault(name, value)
+    try:
+        yield
+    finally:
+        if not is_set:
+            os.environ.pop(name, None)
 
 
 def load_timezone(name: str) -> dt.tzinfo:

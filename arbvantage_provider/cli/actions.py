@@ -7,6 +7,7 @@ from arbvantage_provider.actions import Action
 from arbvantage_provider.cli.fields import ABSENT, Field, describe_fields
 from arbvantage_provider.cli.output import format_json, open_output, say
 from arbvantage_provider.cli.target import load_provider
+from arbvantage_provider.text import escape
 
 
 def list_actions(target: str, *, as_json: bool) -> None:
@@ -18,7 +19,7 @@ def list_actions(target: str, *, as_json: bool) -> None:
             emit(format_json([_to_json(action) for action in actions], indent=2))
             return
         for number, action in enumerate(actions):
-            emit("\n" * bool(number) + "\n".join(_format_action(action)))
+            emit("\n" * bool(number) + "\n".join(map(escape, _format_action(action))))
         if not actions:
             say(f"{provider.name!r} has no actions")
 

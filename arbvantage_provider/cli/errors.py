@@ -3,12 +3,21 @@
 import click
 
 from arbvantage_provider.exceptions import nearest_name
+from arbvantage_provider.text import escape_lines
 
 
 class Failure(click.ClickException):
-    """Something went wrong while the command did what it was asked for."""
+    """Something went wrong while the command did what it was asked for.
+
+    Args:
+        message: what is said; it may quote what others wrote.
+        details: what follows it, as it is to be shown.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(escape_lines(message) + details)
 
 
 class Misuse(Failure):

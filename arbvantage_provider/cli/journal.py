@@ -73,7 +73,8 @@ def _summarize(rows: list[Row]) -> str:
 
 def _shorten(text: str) -> str:
     """Names come from a hub, and may hold anything."""
-    shown = text if text.isprintable() and text else repr(text)
+    is_plain = text.replace("\u200d", "").isprintable()  # it joins emoji
+    shown = text if is_plain and text else repr(text)
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from arbvantage_provider.cli.errors import Failure
+from arbvantage_provider.text import escape, escape_json
 
 Emit = Callable[[str], None]
 
@@ -37,11 +38,11 @@ def open_output() -> Generator[Emit]:
 
 def say(words: str) -> None:
     """One line for a person, on stderr."""
-    click.echo(words, err=True)
+    click.echo(escape(words), err=True)
 
 
 def format_json(value: Any, indent: int | None = None) -> str:
     """JSON text; characters beyond ASCII as they are where stdout can hold them."""
     encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
     is_unicode = encoding.lower().startswith("utf")
-    return json.dumps(value, ensure_ascii=not is_unicode, indent=indent)
+    return escape_json(json.dumps(value, ensure_ascii=not is_unicode, indent=indent))

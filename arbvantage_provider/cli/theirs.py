@@ -7,15 +7,17 @@ error that this package raises on purpose, the ones inside it.
 import importlib
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from arbvantage_provider.cli.errors import Failure
 from arbvantage_provider.exceptions import ConfigError, HubError, ProviderError
+from arbvantage_provider.text import escape, escape_lines
 
 _T = TypeVar("_T")
 _HERE = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120 - a prefix
 _PACKAGE = os.path.join(os.path.dirname(_HERE.rstrip(os.sep)), "")  # noqa: PTH118, PTH120
+_TRACEBACK = "Traceback (most recent call last):"
 _START_HINT = (
     "\n\nThe program starts its provider while it is imported; put that under "
     '`if __name__ == "__main__":`.'
@@ -47,7 +49,7 @@ def blame(error: Exception, problem: str) -> Failure:
     if isinstance(error, ConfigError):
         return Failure(f"{problem}: {error}")
     hint = _START_HINT if isinstance(error, HubError) else ""
-    return Failure(f"{problem}\n\n{_describe(error)}{hint}")
+    return Failure(problem, f"\n\n{_describe(error)}{hint}")
 
 
 def _describe(error: BaseException) -> str:
@@ -57,7 +59,21 @@ def _describe(error: BaseException) -> str:
     theirs = [frame for frame in story.stack if not _is_noise(frame.filename, house)]
     story.stack = traceback.StackSummary.from_list(theirs)
     lines = story.format() if theirs else story.format_exception_only()
-    return "".join(lines).rstrip()
+    return "".join(_indent_words(lines)).rstrip()
+
+
+def _indent_words(lines: Iterable[str]) -> Iterator[str]:
+    """The parts of a traceback; of an exception's words, the first line is not indented."""
+    has_begun = False
+    for part in lines:
+        if part.startswith("\n") and part.strip():  # it leads to another exception
+            has_begun = False
+            yield part
+        elif part.startswith((" ", _TRACEBACK)) and not has_begun:
+            yield escape(part, "\n\t")
+        else:  # what is raised, and then its notes, line by line
+            yield "    " * has_begun + escape_lines(part.rstrip("\n")) + "\n"
+            has_begun = True
 
 
 def _is_noise(filename: str, house: str) -> bool:

@@ -6,8 +6,8 @@ to a file as JSON. A secret never gets into a line, and a line that cannot be
 written never stops a task.
 """
 
+import json
 import os
-import re
 import sys
 import weakref
 from collections.abc import Callable, MutableMapping
@@ -26,6 +26,7 @@ from arbvantage_provider.observe.redaction import (
     format_traceback,
 )
 from arbvantage_provider.observe.values import make_loggable, show
+from arbvantage_provider.text import escape, escape_json, escape_lines
 
 Event = MutableMapping[str, Any]
 _SECRETS: Final = "_account_secrets"
@@ -146,15 +147,19 @@ class _Renderer:
             if key in _OURS:
                 plain[key] = value
             elif key in _TEXTS:
-                plain[key] = clean(show(value), keep=_LINES * (key == "exception"))
+                plain[key] = clean(show(value), is_block=key in _BLOCKS)
             else:
                 name = key if key in _NAMES else clean(key)
                 plain[name] = make_loggable(value, clean)
         return plain
 
-    def _clean(self, text: str, *, more: tuple[Secret, ...], keep: str = "") -> str:
+    def _clean(
+        self, text: str, *, more: tuple[Secret, ...], is_block: bool = False
+    ) -> str:
         text = self._redactor.redact(text, more).encode("utf-8", "replace").decode()
-        return _escape_controls(text, keep) if self._is_console else text
+        if not self._is_console:
+            return text
+        return escape_lines(f"    {text}") if is_block else escape(text)
 
 
 def _find_secrets(bound: object) -> tuple[Secret, ...]:
@@ -169,13 +174,7 @@ def _find_secrets(bound: object) -> tuple[Secret, ...]:
 _OURS: Final = frozenset({"level", "timestamp"})
 _NAMES: Final = frozenset({"task", "action", "reason"})
 _TEXTS: Final = frozenset({"event", "logger", "exception", "stack"})
-_LINES: Final = "\n\t"
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def _escape_controls(text: str, keep: str) -> str:
-    """A line end in a task's name must not begin a line, nor ESC colour it."""
-    return _CONTROLS.sub(lambda m: m[0] if m[0] in keep else repr(m[0])[1:-1], text)
+_BLOCKS: Final = frozenset({"exception", "stack"})
 
 
 def _make_console() -> Callable[[Any, str, Event], str]:
@@ -194,4 +193,7 @@ def _is_terminal(stream: Any) -> bool:
 
 
 def _make_json() -> Callable[[Any, str, Event], str | bytes]:
-    return structlog.processors.JSONRenderer()
+    def write(event: Event, **options: Any) -> str:
+        return escape_json(json.dumps(event, **options))  # which leaves DEL as it is
+
+    return structlog.processors.JSONRenderer(write)

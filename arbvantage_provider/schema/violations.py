@@ -15,6 +15,7 @@ from pydantic_core.core_schema import ErrorType
 
 from arbvantage_provider.exceptions import Violation
 from arbvantage_provider.schema.leaves import FORMS
+from arbvantage_provider.text import escape
 
 MOST: Final = 100
 """A payload with more errors than this has only the first of them listed."""
@@ -72,11 +73,11 @@ def format_path(steps: Sequence[int | str], root: str = "") -> str:
     for step in steps:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif _PLAIN_KEY.fullmatch(step):
+        elif _PLAIN_KEY.fullmatch(step) and escape(step) == step:
             path += f".{step}" if path else step
         else:
             quoted = step.replace("\\", "\\\\").replace('"', '\\"')
-            path += f'["{quoted}"]'
+            path += f'["{escape(quoted)}"]'
     return path
 
 
