@@ -22,8 +22,8 @@ from arbvantage_provider.export.python.generated import (
 )
 from arbvantage_provider.export.python.layout import (
     STEP,
-    format_assignment,
     format_function,
+    format_source,
 )
 from arbvantage_provider.export.python.names import (
     Scope,
@@ -46,8 +46,8 @@ _HANDLERS = """\
 def export_models(actions: Actions, *, name: str) -> str:
     """The code of a module that holds the models of all dict schemas.
 
-    Actions that have none are left out. The code is laid out as ``ruff format``
-    does it, and is the same for equal declarations.
+    Actions that have none are left out. The code is laid out by ``ruff format``,
+    where ruff is installed, and is the same for equal declarations.
 
     Args:
         actions: a provider's actions.
@@ -70,7 +70,8 @@ def export_models(actions: Actions, *, name: str) -> str:
     handlers = module.format_handlers(declared)
     title = f"The models of the provider {name!r}, written by arbvantage codegen."
     head = [format_docstring(title), *module.format_head(needed)]
-    return "\n\n\n".join(["\n\n".join(head), *classes, handlers]) + "\n"
+    code = "\n\n\n".join(["\n\n".join(head), *classes, handlers]) + "\n"
+    return format_source(code)
 
 
 def _has_dict(action: Action) -> bool:
@@ -177,7 +178,7 @@ def _format_field(key: str, name: str, member: Member, *, speller: Speller) -> s
         value = speller.values.spell(default)
     else:
         value = speller.values.call(Field, words) if words else ""
-    return format_assignment(name, annotation, value, indent=STEP)
+    return f"{STEP}{name}: {annotation}" + (f" = {value}" if value else "")
 
 
 def _format_handler(

@@ -14,12 +14,9 @@ from types import ModuleType
 from typing import Any
 
 from arbvantage_provider.actions import Action, Actions
-from arbvantage_provider.export.python.definitions import (
-    Definitions,
-    Handler,
-    join_definitions,
-)
+from arbvantage_provider.export.python.definitions import Definitions, Handler
 from arbvantage_provider.export.python.generated import list_generated, list_schemas
+from arbvantage_provider.export.python.layout import format_source
 from arbvantage_provider.export.python.names import Scope
 from arbvantage_provider.export.python.references import UnspeakableError
 from arbvantage_provider.export.python.signatures import (
@@ -107,8 +104,14 @@ def _write(typed: list[Action], actions: Actions, module: ModuleType) -> str:
     types = [format_typed_dict(each, speller) for each in generated]
     rest = writer.write([each for each in body if not _imports(each)])
     rest += writer.write_rest()
-    imports = filter(None, [scope.format_imports(), *theirs])
-    return f"{_HEAD}\n\n{join_definitions(imports)}\n\n{join_definitions([*types, *rest])}\n"
+    imports = [scope.format_imports(), _unparse(theirs)]
+    parts = [_HEAD, "\n".join(filter(None, imports)), *types, _unparse(rest)]
+    return format_source("\n\n".join(filter(None, parts)) + "\n", is_stub=True)
+
+
+def _unparse(body: list[ast.stmt]) -> str:
+    module = ast.Module(body=body, type_ignores=[])
+    return ast.unparse(ast.fix_missing_locations(module))
 
 
 def _imports(statement: ast.stmt) -> bool:

@@ -1,5 +1,6 @@
 """The code of the models: what is written, and that it is fit to be pasted."""
 
+import ast
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -264,3 +265,36 @@ def test_what_is_injected_stays_so(generate: Generate) -> None:
     assert "sold: Inject[Counter]," in shown
     assert "old: Inject[Counter] | None = None," in shown
     assert "    from arbvantage_provider import Inject\n" in code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'ends in """',
+        'ends in ""',
+        'ends in "',
+        '"',
+        '"""',
+        '""""""""',
+        '"begins"',
+        '""begins',
+        'in """ the middle',
+        "it's \\",
+        '\\"',
+        '\\"""',
+        "a null \0, a half \ud800, a mark \x85",
+        'many words, so that it is more than one line, and quotes """ ' * 4 + '"',
+    ],
+)
+def test_any_description_is_a_docstring_that_ruff_leaves_as_it_is(
+    generate: Generate, text: str
+) -> None:
+    program = (
+        "from arbvantage_provider import Provider\n"
+        "provider = Provider('shop', log_level='CRITICAL')\n"
+        f"provider.actions.register('a', {text!r}, {{'n': int}})(lambda n: None)\n"
+    )
+    tree = ast.parse(generate(program))
+    (model,) = [each for each in tree.body if isinstance(each, ast.ClassDef)]
+    words = (ast.get_docstring(model) or "").split()
+    assert words == text.replace("\x85", " ").split()

@@ -37,3 +37,108 @@ def test_every_name_of_the_module_is_in_the_stub(stub: str, load: Load) -> None:
             shown.add(node.id)
     names = [name for name in dir(load("shop")) if not name.startswith("_")]
     assert {*names} - {"annotations"} <= shown
+
+
+BEGINNING = """
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from arbvantage_provider import Outcome, Provider, TaskInfo
+
+provider = Provider("shop", log_level="CRITICAL")
+
+
+@provider.actions.register(payload_schema={"n": int})
+def act(n): ...
+"""
+
+
+@pytest.fixture
+def write_stub(folder: Path, arbvantage: Run) -> Callable[[str], str]:
+    """The stub of a module that begins as above."""
+
+    def write(rest: str) -> str:
+        (folder / "app.py").write_text(BEGINNING + rest)
+        done = arbvantage("codegen", "app.py", "--stubs")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (
+            "@provider.lifespan\nasync def base() -> AsyncIterator[int]:\n    yield 1",
+            "def base() -> AsyncIterator[int]: ...",
+        ),
+        (
+            (
+                "@provider.lifespan\n@asynccontextmanager\n"
+                "async def base() -> AsyncIterator[int]:\n    if act:\n        yield 1"
+            ),
+            "def base() -> AsyncIterator[int]: ...",
+        ),
+        (
+            (
+                "@provider.middleware\n"
+                "async def around(task: TaskInfo) -> AsyncGenerator[None, Outcome]:\n"
+                "    outcome = yield\n    print(outcome)"
+            ),
+            "def around(task: TaskInfo) -> AsyncGenerator[None, Outcome]: ...",
+        ),
+        (
+            "class Box:\n    async def items(self) -> AsyncIterator[int]:\n        yield 1",
+            "    def items(self) -> AsyncIterator[int]: ...",
+        ),
+        (
+            (
+                "async def outer() -> int:\n    async def inner():\n        yield 1\n"
+                "    return 1"
+            ),
+            "async def outer() -> int: ...",
+        ),
+        (
+            "def base() -> Iterator[int]:\n    yield 1",
+            "def base() -> Iterator[int]: ...",
+        ),
+    ],
+)
+def test_an_async_generator_is_called_without_being_awaited(
+    write_stub: Callable[[str], str], source: str, shown: str
+) -> None:
+    lines = write_stub(source).splitlines()
+    assert shown in lines
+    assert f"async {shown}" not in lines
+
+
+def test_what_has_no_annotation_is_any_but_for_self_and_cls(
+    write_stub: Callable[[str], str],
+) -> None:
+    stub = write_stub(
+        "def bare(a, /, b, *c, d=1, **e): ...\n"
+        "async def waits(a): ...\n"
+        "class Box:\n"
+        "    def method(self, a): ...\n"
+        "    @classmethod\n    def make(cls, a): ...\n"
+        "    @staticmethod\n    def count(a): ...\n"
+    )
+    assert {
+        "def bare(a: Any, /, b: Any, *c: Any, d: Any = 1, **e: Any) -> Any: ...",
+        "async def waits(a: Any) -> Any: ...",
+        "    def method(self, a: Any) -> Any: ...",
+        "    def make(cls, a: Any) -> Any: ...",
+        "    def count(a: Any) -> Any: ...",
+    } <= {*stub.splitlines()}
+
+
+@pytest.mark.parametrize("listed", ["", "__all__ = ['first', '_second']\n"])
+def test_a_star_import_stands_for_its_names(
+    folder: Path, write_stub: Callable[[str], str], listed: str
+) -> None:
+    (folder / "stars.py").write_text(f"{listed}first = 1\n_second = 2\nthird = 3\n")
+    stub = write_stub("from stars import *\nown = 1\n")
+    assert "from stars import *\n" in stub
+    assert "own: int" in stub
+    assert not {"first: int", "_second: int", "third: int"} & {*stub.splitlines()}

@@ -5,7 +5,6 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from arbvantage_provider.export.python.flat import flatten
 from arbvantage_provider.export.python.heads import Function
 from arbvantage_provider.export.python.spelling import Speller
 
@@ -43,7 +42,9 @@ def list_attributes(
 
 def _list_annotations(method: Function) -> dict[str, str]:
     arguments = [*method.args.args, *method.args.kwonlyargs]
-    return {each.arg: flatten(each.annotation) for each in arguments if each.annotation}
+    return {
+        each.arg: ast.unparse(each.annotation) for each in arguments if each.annotation
+    }
 
 
 def _list_targets(method: Function) -> Iterator[tuple[str, str, ast.expr | None]]:
@@ -54,7 +55,7 @@ def _list_targets(method: Function) -> Iterator[tuple[str, str, ast.expr | None]
             case ast.Assign(targets, value):
                 annotation = ""
             case ast.AnnAssign(single, declared, value):
-                targets, annotation = [single], flatten(declared)
+                targets, annotation = [single], ast.unparse(declared)
             case _:
                 continue
         for target in targets:
@@ -75,7 +76,7 @@ def _infer(
         case ast.Name(name):
             return parameters.get(name, "")
         case ast.Call(function) if inspect.isclass(_find(function, names)):
-            return flatten(function)
+            return ast.unparse(function)
         case _:
             return ""
 

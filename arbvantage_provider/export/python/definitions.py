@@ -1,28 +1,24 @@
 """A module's definitions as a stub has them: names and types, no bodies."""
 
 import ast
+import copy
+import importlib.util
+import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from arbvantage_provider.export.python.attributes import list_attributes
-from arbvantage_provider.export.python.flat import flatten
 from arbvantage_provider.export.python.heads import (
     Function,
     find_first_line,
-    format_type_parameters,
-    list_parameters,
+    is_generator,
+    parse,
     registers,
+    type_arguments,
 )
 from arbvantage_provider.export.python.inference import is_alias, spell_type_of
-from arbvantage_provider.export.python.layout import (
-    STEP,
-    format_assignment,
-    format_definition,
-    format_function,
-    format_import,
-)
 from arbvantage_provider.export.python.spelling import Speller
 
 _ACCESSORS: Final = (".setter", ".getter", ".deleter")
@@ -56,7 +52,6 @@ class Definitions:
         names: what the names of the module stand for.
         handlers: the handlers, by the lines that their definitions begin on.
         speller: writes types for the module.
-        indent: columns before each line.
         is_class: whether they are those of a class.
         seen: the names that were written so far.
     """
@@ -64,32 +59,31 @@ class Definitions:
     names: Mapping[str, Any]
     handlers: Mapping[int, Handler]
     speller: Speller
-    indent: int = 0
     is_class: bool = False
     seen: set[str] = field(default_factory=set[str])
 
-    def write(self, body: Sequence[ast.stmt]) -> list[str]:
-        """What the statements define, one text each."""
+    def write(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """What the statements define."""
         replaced = _list_replaced(body)
         return [
-            text
+            written
             for statement in body
             if statement not in replaced
-            for text in self._write_statement(statement)
+            for written in self._write_statement(statement)
         ]
 
-    def write_rest(self) -> list[str]:
+    def write_rest(self) -> list[ast.stmt]:
         """The names of the module that no statement shows, such as a loop's."""
         return [
-            f"{name}: {spell_type_of(value, self.speller)}"
+            _make(f"{name}: {spell_type_of(value, self.speller)}")
             for name, value in self.names.items()
             if not name.startswith("_") and name not in self.seen
         ]
 
-    def _write_statement(self, statement: ast.stmt) -> Iterator[str]:
+    def _write_statement(self, statement: ast.stmt) -> Iterator[ast.stmt]:
         match statement:
             case ast.Import() | ast.ImportFrom():
-                yield from self._write_imports(statement)
+                yield from self._write_import(statement)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 yield self._write_function(statement)
             case ast.ClassDef():
@@ -101,103 +95,112 @@ class Definitions:
             case _:
                 yield from self._write_other(statement)
 
-    def _write_other(self, statement: ast.stmt) -> Iterator[str]:
+    def _write_other(self, statement: ast.stmt) -> Iterator[ast.stmt]:
         if isinstance(statement, ast.If):
             yield from self._write_if(statement)
         elif isinstance(statement, ast.Try):
             yield from self.write(statement.body)
         elif isinstance(statement, ast.AugAssign):
-            target, value = flatten(statement.target), flatten(statement.value)
-            if target == "__all__":
-                yield f"__all__ += {value}"
+            if ast.unparse(statement.target) == "__all__":
+                yield statement
         elif type(statement).__name__ == "TypeAlias":
-            yield " " * self.indent + ast.unparse(statement)
+            yield statement
 
-    def _write_imports(self, statement: ast.Import | ast.ImportFrom) -> Iterator[str]:
-        """Imports whose names others see: ``import x as x``, in a stub."""
+    def _write_import(
+        self, statement: ast.Import | ast.ImportFrom
+    ) -> Iterator[ast.stmt]:
+        """An import whose names others see: ``import x as x``, in a stub."""
         names = [alias.asname or alias.name for alias in statement.names]
         self.seen.update(name.partition(".")[0] for name in names)
-        texts = list(map(_show_import, statement.names))
-        if isinstance(statement, ast.Import):
-            yield from (f"{' ' * self.indent}import {text}" for text in texts)
-        elif statement.module != "__future__":
-            module = "." * statement.level + (statement.module or "")
-            yield format_import(module, texts, indent=self.indent)
+        if isinstance(statement, ast.ImportFrom):
+            if statement.module == "__future__":
+                return
+            if names == ["*"]:
+                self.seen.update(_list_starred(statement, self.speller.scope.module))
+        written = copy.copy(statement)
+        written.names = [_show(alias) for alias in statement.names]
+        yield written
 
-    def _write_function(self, function: Function) -> str:
+    def _write_function(self, function: Function) -> ast.stmt:
         self.seen.add(function.name)
         handler = self.handlers.get(find_first_line(function))
-        decorators = [
-            f"{' ' * self.indent}@{flatten(each)}\n"
+        known = handler or Handler()
+        written = copy.copy(function)
+        if isinstance(function, ast.AsyncFunctionDef) and is_generator(function):
+            # Without a body, "async def" would say that it is awaited first.
+            fields = {name: getattr(function, name) for name in function._fields}
+            written = ast.FunctionDef(**fields)
+        written.decorator_list = [
+            each
             for each in function.decorator_list
             if not (handler and registers(each))
         ]
-        known = handler or Handler()
-        returns = flatten(function.returns) if function.returns else ""
+        types = {**self._find_owner(function), **known.parameters}
+        anything = self.speller.spell(Any)
+        written.args = type_arguments(function.args, types, anything)
         if function.name == "__init__":
-            returns = "None"
-        word = "async def" if isinstance(function, ast.AsyncFunctionDef) else "def"
-        head = format_function(
-            f"{word} {function.name}{format_type_parameters(function)}",
-            list_parameters(function.args, known.parameters),
-            known.returns or returns,
-            indent=self.indent,
-        )
-        return "".join([*decorators, head])
+            written.returns = ast.Constant(None)
+        elif known.returns or function.returns is None:
+            written.returns = parse(known.returns or anything)
+        written.body = [_ELLIPSIS]
+        return written
 
-    def _write_class(self, node: ast.ClassDef) -> str:
+    def _find_owner(self, function: Function) -> dict[str, str]:
+        """``self`` or ``cls``, which has no annotation."""
+        first = [*function.args.posonlyargs, *function.args.args][:1]
+        is_method = self.is_class and not _is_decorated(function, ("staticmethod",))
+        is_said = any(each.annotation for each in first)
+        return {each.arg: "" for each in first if is_method and not is_said}
+
+    def _write_class(self, node: ast.ClassDef) -> ast.stmt:
         self.seen.add(node.name)
-        margin = " " * self.indent
-        lines = [f"{margin}@{flatten(each)}" for each in node.decorator_list]
-        bases = [*map(flatten, node.bases)]
-        bases += [f"{word.arg}={flatten(word.value)}" for word in node.keywords]
-        head = f"{margin}class {node.name}{format_type_parameters(node)}"
-        head += f"({', '.join(bases)}):" if bases else ":"
-        inside = replace(
-            self, indent=self.indent + STEP, is_class=True, seen=set[str]()
-        )
+        inside = replace(self, is_class=True, seen=set[str]())
         members = inside.write(node.body)
         attributes = list_attributes(node, self.names, self.speller)
-        new = {
-            name: each for name, each in attributes.items() if name not in inside.seen
-        }
-        members[:0] = [
-            format_assignment(name, each, indent=inside.indent)
-            for name, each in new.items()
+        new = [
+            _make(f"{name}: {annotation}")
+            for name, annotation in attributes.items()
+            if name not in inside.seen
         ]
-        if not members:
-            return "\n".join([*lines, f"{head} ..."])
-        return "\n".join([*lines, head, join_definitions(members, _CLASSES)])
+        written = copy.copy(node)
+        written.body = [*new, *members] or [_ELLIPSIS]
+        return written
 
-    def _write_annotated(self, name: str, statement: ast.AnnAssign) -> str:
+    def _write_annotated(self, name: str, statement: ast.AnnAssign) -> ast.stmt:
         self.seen.add(name)
-        annotation = flatten(statement.annotation)
+        annotation = ast.unparse(statement.annotation)
         is_kept = self.is_class or any(word in annotation for word in _WITH_VALUE)
-        value = flatten(statement.value) if statement.value and is_kept else ""
-        return format_assignment(name, annotation, value, indent=self.indent)
+        written = copy.copy(statement)
+        written.value = statement.value if is_kept else None
+        return written
 
-    def _write_assigned(self, statement: ast.Assign) -> Iterator[str]:
+    def _write_assigned(self, statement: ast.Assign) -> Iterator[ast.stmt]:
         """In a class the value stays, as an enum or a model reads it."""
         for name in _list_names(statement.targets):
             self.seen.add(name)
             value = self.names.get(name)
             if self.is_class or name == "__all__" or is_alias(value):
-                text = flatten(statement.value)
-                yield format_definition(name, text, indent=self.indent)
+                yield _make(f"{name} = {ast.unparse(statement.value)}")
             else:
-                yield f"{' ' * self.indent}{name}: {spell_type_of(value, self.speller)}"
+                yield _make(f"{name}: {spell_type_of(value, self.speller)}")
 
-    def _write_if(self, statement: ast.If) -> Iterator[str]:
-        test = flatten(statement.test)
+    def _write_if(self, statement: ast.If) -> Iterator[ast.stmt]:
+        test = ast.unparse(statement.test)
         if not test.startswith(_CHECKED):
             if "__name__" not in test:
                 yield from self.write(statement.body)
             return
-        inside = replace(self, indent=self.indent + STEP)
-        branches = {f"if {test}:": statement.body, "else:": statement.orelse}
-        for word, branch in branches.items():
-            if lines := inside.write(branch):
-                yield "\n".join([" " * self.indent + word, *lines])
+        written = copy.copy(statement)
+        written.body = self.write(statement.body) or [_ELLIPSIS]
+        written.orelse = self.write(statement.orelse)
+        yield written
+
+
+_ELLIPSIS: Final = ast.Expr(ast.Constant(...))
+
+
+def _make(text: str) -> ast.stmt:
+    return ast.parse(text).body[0]
 
 
 def _list_replaced(body: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -218,13 +221,22 @@ def _find_replaced(group: Sequence[Function]) -> Iterator[Function]:
 
 
 def _is_decorated(function: Function, names: tuple[str, ...]) -> bool:
-    return any(flatten(each).endswith(names) for each in function.decorator_list)
+    return any(ast.unparse(each).endswith(names) for each in function.decorator_list)
 
 
-def _show_import(alias: ast.alias) -> str:
+def _show(alias: ast.alias) -> ast.alias:
     local = alias.asname or alias.name
     is_shown = local.isidentifier() and not local.startswith("_")
-    return f"{alias.name} as {local}" if alias.asname or is_shown else alias.name
+    return ast.alias(alias.name, local if alias.asname or is_shown else None)
+
+
+def _list_starred(statement: ast.ImportFrom, home: str) -> Iterator[str]:
+    """The names that ``from module import *`` brings into the module ``home``."""
+    name = "." * statement.level + (statement.module or "")
+    package = getattr(sys.modules.get(home), "__package__", None)
+    module = sys.modules[importlib.util.resolve_name(name, package)]
+    public = (each for each in vars(module) if not each.startswith("_"))
+    yield from getattr(module, "__all__", public)
 
 
 def _list_names(targets: Sequence[ast.expr]) -> Iterator[str]:
@@ -232,34 +244,3 @@ def _list_names(targets: Sequence[ast.expr]) -> Iterator[str]:
         for node in ast.walk(target):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 yield node.id
-
-
-_CLASSES: Final = frozenset({"class", "short class"})
-_APART: Final = _CLASSES | {"def", "import"}
-
-
-def join_definitions(texts: Iterable[str], apart: Collection[str] = _APART) -> str:
-    """Definitions as a stub has them, those of unlike kinds parted by a blank line.
-
-    Args:
-        texts: the definitions.
-        apart: the kinds that are parted from others.
-    """
-    joined, above = "", ""
-    for text in texts:
-        kind = _find_kind(text)
-        is_apart = kind != above and not {kind, above}.isdisjoint(apart)
-        gap = "\n\n" if is_apart or kind == above == "class" else "\n"
-        joined, above = joined + (gap if joined else "") + text, kind
-    return joined
-
-
-def _find_kind(text: str) -> str:
-    """What a definition is; a class without a body is as short as a variable."""
-    lines = [line.strip() for line in text.split("\n")]
-    lines = [line for line in lines if not line.startswith("@")]
-    word = lines[0].partition(" ")[0]
-    if word == "class":
-        return "class" if len(lines) > 1 else "short class"
-    kinds = {"async": "def", "def": "def", "from": "import", "import": "import"}
-    return kinds.get(word, "variable")

@@ -1,5 +1,6 @@
 """Docstrings of any text."""
 
+import re
 import textwrap
 from typing import Final
 
@@ -8,21 +9,21 @@ from arbvantage_provider.export.python.layout import WIDTH
 _QUOTES: Final = '"""'
 
 
-def format_docstring(text: str, indent: int = 0) -> str:
+def format_docstring(text: str, indent: str = "") -> str:
     """One paragraph as a docstring; its line breaks are the docstring's own."""
-    margin = " " * indent
-    body = " ".join("".join(map(_escape, text)).split()).replace(_QUOTES, r"\"\"\"")
-    if body.endswith('"'):
-        body = body[:-1] + r"\""
-    if len(margin) + len(body) + 2 * len(_QUOTES) <= WIDTH:
-        return f"{margin}{_QUOTES}{body}{_QUOTES}"
+    body = " ".join("".join(map(_escape, text)).split())
+    # No three quotes in a row, and none at the end; ruff parts one at the beginning.
+    body = re.sub(r'"(?=""|$)', r"\"", body)
+    body = f" {body}" if body.startswith('"') else body
+    if len(indent) + len(body) + 2 * len(_QUOTES) <= WIDTH:
+        return f"{indent}{_QUOTES}{body}{_QUOTES}"
     lines = textwrap.wrap(
         _QUOTES + body,
-        WIDTH - indent,
+        WIDTH - len(indent),
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join(f"{margin}{line}" for line in [*lines, _QUOTES])
+    return "\n".join(f"{indent}{line}" for line in [*lines, _QUOTES])
 
 
 def _escape(char: str) -> str:

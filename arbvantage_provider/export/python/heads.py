@@ -1,15 +1,20 @@
-"""Functions and classes in a module's source: what stands before their bodies."""
+"""Functions in a module's source: what stands before their bodies."""
 
 import ast
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
-
-from arbvantage_provider.export.python.flat import flatten
-from arbvantage_provider.export.python.layout import Parameter
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 _REGISTER: Final = frozenset({"register", "handles"})
+_LONGEST: Final = 40
+"""Characters of a default that is shown."""
+
+
+def parse(text: str) -> ast.expr:
+    """The expression that ``text`` is."""
+    return ast.parse(text, mode="eval").body
 
 
 def find_first_line(function: Function) -> int:
@@ -25,69 +30,59 @@ def registers(decorator: ast.expr) -> bool:
     return isinstance(function, ast.Attribute) and function.attr in _REGISTER
 
 
-def format_type_parameters(node: Function | ast.ClassDef) -> str:
-    """``[T]`` of ``def f[T](…)``, which Python has since 3.12."""
-    found: list[ast.AST] = getattr(node, "type_params", [])
-    return f"[{', '.join(map(ast.unparse, found))}]" if found else ""
+def is_generator(function: Function) -> bool:
+    """Whether the function itself yields, and not one that is defined inside it."""
+    waiting: list[ast.AST] = [*function.body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return False
 
 
-def list_parameters(
-    arguments: ast.arguments, types: Mapping[str, str]
-) -> list[Parameter]:
-    """The parameters of a function.
+def type_arguments(
+    arguments: ast.arguments, types: Mapping[str, str], rest: str
+) -> ast.arguments:
+    """The parameters of a function, each with an annotation.
 
     Args:
         arguments: as they are in the source.
-        types: annotations that are known better.
+        types: annotations that are known better; ``""``: there is to be none.
+        rest: the annotation of those that have none.
     """
-    return list(_iterate_parameters(arguments, types))
+    typed = copy.deepcopy(arguments)
+    for each in _iterate(typed):
+        if each.arg in types:
+            each.annotation = parse(types[each.arg]) if types[each.arg] else None
+        elif each.annotation is None:
+            each.annotation = parse(rest)
+    positional = [*typed.posonlyargs, *typed.args]
+    given = positional[len(positional) - len(typed.defaults) :]
+    typed.defaults = [
+        _show_default(each, default, types)
+        for each, default in zip(given, typed.defaults, strict=True)
+    ]
+    typed.kw_defaults = [
+        default and _show_default(each, default, types)
+        for each, default in zip(typed.kwonlyargs, typed.kw_defaults, strict=True)
+    ]
+    return typed
 
 
-def _iterate_parameters(
-    arguments: ast.arguments, types: Mapping[str, str]
-) -> Iterator[Parameter]:
-    positional = [*arguments.posonlyargs, *arguments.args]
-    missing = len(positional) - len(arguments.defaults)
-    defaults = [None] * missing + arguments.defaults
-    for index, (each, default) in enumerate(zip(positional, defaults, strict=True)):
-        yield _make(each, default, types)
-        if index + 1 == len(arguments.posonlyargs):
-            yield Parameter(name="/")
-    if arguments.vararg:
-        yield _make(arguments.vararg, None, types, stars="*")
-    elif arguments.kwonlyargs:
-        yield Parameter(name="*")
-    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    for each, default in pairs:
-        yield _make(each, default, types)
-    if arguments.kwarg:
-        yield _make(arguments.kwarg, None, types, stars="**")
+def _iterate(arguments: ast.arguments) -> Iterator[ast.arg]:
+    yield from (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    yield from filter(None, (arguments.vararg, arguments.kwarg))
 
 
-def _make(
-    argument: ast.arg,
-    default: ast.expr | None,
-    types: Mapping[str, str],
-    *,
-    stars: str = "",
-) -> Parameter:
-    declared = flatten(argument.annotation) if argument.annotation else ""
-    annotation = types.get(argument.arg, declared)
-    given = _spell_default(default) if default else ""
-    # Of a field that is required, a default is never used.
-    is_unfit = given == "None" and argument.arg in types and "None" not in annotation
-    return Parameter(
-        name=stars + argument.arg,
-        annotation=annotation,
-        default="..." if is_unfit else given,
-    )
-
-
-def _spell_default(default: ast.expr) -> str:
+def _show_default(
+    argument: ast.arg, default: ast.expr, types: Mapping[str, str]
+) -> ast.expr:
     """A short constant as it is; of anything else, that it is there."""
-    text = flatten(default)
+    text = ast.unparse(default)
+    # Of a field that is required, a default is never used.
+    is_unfit = text == "None" and "None" not in types.get(argument.arg, text)
     is_constant = isinstance(default, ast.Constant | ast.UnaryOp)
-    return text if is_constant and len(text) <= _LONGEST else "..."
-
-
-_LONGEST: Final = 40
+    is_shown = is_constant and len(text) <= _LONGEST and not is_unfit
+    return default if is_shown else ast.Constant(...)

@@ -123,13 +123,13 @@ class Scope:
         )
 
     def format_imports(
-        self, names: Collection[tuple[str, str]] | None = None, *, indent: int = 0
+        self, names: Collection[tuple[str, str]] | None = None, *, indent: str = ""
     ) -> str:
         """The imports, sorted and in sections: Python's, others', one's own.
 
         Args:
             names: the ``(module, name)`` to import; all if left out.
-            indent: columns before each line.
+            indent: spaces before each line.
         """
         modules: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for (module, name), locals_ in self.imported.items():
@@ -151,7 +151,7 @@ class Scope:
 
 
 def _format_module(
-    module: str, names: Iterable[tuple[str, str]], indent: int
+    module: str, names: Iterable[tuple[str, str]], indent: str
 ) -> list[str]:
     """The imports from one module; each new name has a statement of its own."""
     plain = sorted((name for name, local in names if local == name), key=_rank_name)

@@ -1,11 +1,7 @@
 """What handlers receive from dict schemas, as ``TypedDict`` definitions."""
 
 from arbvantage_provider.export.python.generated import Generated, Member
-from arbvantage_provider.export.python.layout import (
-    STEP,
-    format_assignment,
-    format_definition,
-)
+from arbvantage_provider.export.python.layout import STEP
 from arbvantage_provider.export.python.names import is_name
 from arbvantage_provider.export.python.spelling import Speller
 from arbvantage_provider.schema.legacy import takes_none
@@ -21,13 +17,9 @@ def format_typed_dict(generated: Generated, speller: Speller) -> str:
     if not all(map(_is_attribute, members)):
         types = {key: _spell(each, speller) for key, each in members.items()}
         pairs = ", ".join(f"{key!r}: {type_}" for key, type_ in types.items())
-        value = f"{base}({generated.name!r}, {{{pairs}}})"
-        return format_definition(generated.name, value)
+        return f"{generated.name} = {base}({generated.name!r}, {{{pairs}}})"
     inside = speller.inside(members.keys())
-    lines = [
-        format_assignment(key, _spell(each, inside), indent=STEP)
-        for key, each in members.items()
-    ]
+    lines = [f"{STEP}{key}: {_spell(each, inside)}" for key, each in members.items()]
     head = f"class {generated.name}({base}):"
     return "\n".join([head, *lines]) if lines else f"{head} ..."
 

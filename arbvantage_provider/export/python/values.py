@@ -5,12 +5,11 @@ import datetime as dt
 import enum
 import inspect
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
-from arbvantage_provider.export.python.flat import spell_constant
 from arbvantage_provider.export.python.names import Scope, is_name
 from arbvantage_provider.export.python.references import UnspeakableError, locate
 
@@ -122,3 +121,23 @@ class Values:
             (only,) = words.values()
             return f"{self.refer(type(value))}({self.spell(only)})"
         return self.call(type(value), words)
+
+
+def spell_constant(value: object) -> str:
+    """A literal of text, bytes or a number, or the name of a constant."""
+    if isinstance(value, str):
+        return _quote(value, [repr(char)[1:-1] for char in value])
+    if isinstance(value, bytes):
+        text = value.decode("latin-1")
+        return "b" + _quote(text, [repr(bytes([byte]))[2:-1] for byte in value])
+    return repr(value)
+
+
+def _quote(text: str, escaped: Sequence[str]) -> str:
+    """In double quotes, unless single ones need fewer backslashes."""
+    mark = "'" if text.count('"') > text.count("'") else '"'
+    body = ""
+    for char, part in zip(text, escaped, strict=True):
+        bare = char if char in "'\"" else part
+        body += f"\\{mark}" if char == mark else bare
+    return mark + body + mark
