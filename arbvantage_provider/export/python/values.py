@@ -130,6 +130,8 @@ def spell_constant(value: object) -> str:
     if isinstance(value, bytes):
         text = value.decode("latin-1")
         return "b" + _quote(text, [repr(bytes([byte]))[2:-1] for byte in value])
+    if isinstance(value, float):
+        return repr(value).replace("e+", "e")
     return repr(value)
 
 
