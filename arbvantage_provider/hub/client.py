@@ -21,8 +21,8 @@ from arbvantage_provider.exceptions import (
     ProtocolError,
 )
 from arbvantage_provider.hub.channel import Line, Lines
-from arbvantage_provider.hub.faults import UNKNOWN, explain
-from arbvantage_provider.hub.gate import Gate, Kind
+from arbvantage_provider.hub.faults import UNKNOWN, explain, find_answer_between
+from arbvantage_provider.hub.gate import Gate, Kind, Token
 from arbvantage_provider.hub.wire import (
     Pause,
     Result,
@@ -115,6 +115,8 @@ class HubClient:
 
     Attributes:
         max_send_bytes: the same.
+        gives_up: whether a poll was answered for the seconds of ``connect``, and
+            never by a hub.
     """
 
     def __init__(
@@ -128,6 +130,9 @@ class HubClient:
     ) -> None:
         self.url = url
         self.max_send_bytes: int = max_send_bytes
+        self.gives_up: bool = False
+        self._has_met = False
+        self._meet_until = 0.0
         self._provider = provider
         self._lines = lines
         self._gate = gate
@@ -155,6 +160,7 @@ class HubClient:
                 certain that nothing will; it says why.
             ConfigError, AuthenticationError: if there is no token within ``seconds``.
         """
+        self._meet_until = self._loop.time() + seconds
         await self._gate.open(seconds)
         fault, said = UNKNOWN, ""
         try:
@@ -241,18 +247,22 @@ class HubClient:
             try:
                 reply = await send(line, token.text)
             except aio.AioRpcError as error:
-                if error.code() not in _UNAUTHENTICATED:
+                if error.code() not in _UNAUTHENTICATED or _find_between(error):
                     if error.code() in _FINAL:
-                        self._gate.accept(kind, token)
+                        self._accept(kind, token)
                     raise
                 refusal = self._describe_refusal(error)
             else:
-                self._gate.accept(kind, token)
+                self._accept(kind, token)
                 return reply
             finally:
                 self._lines.end(line)
                 self._gate.release(kind, token)
             await self._gate.replace(token, refusal)
+
+    def _accept(self, kind: Kind, token: Token) -> None:
+        self._has_met = True
+        self._gate.accept(kind, token)
 
     def _poll(self, line: Line, token: str) -> Awaitable[Reply]:
         request = encode_request(self._provider, token)
@@ -284,8 +294,15 @@ class HubClient:
         return is_deadline and self._loop.time() - began > GET_TIMEOUT * 0.9
 
     def _raise_poll_error(self, error: aio.AioRpcError) -> NoReturn:
-        code = error.code()
-        if code in _NO_HUB:
+        between = _find_between(error)
+        if between and not self._has_met and self._loop.time() >= self._meet_until:
+            self.gives_up = True
+            problem = (
+                f"what answers at {self.url} is no hub that speaks gRPC: {between} "
+                f"({self._describe(error)}); check hub_url (HUB_GRPC_URL)"
+            )
+            raise ConnectionError(problem) from None
+        if error.code() in _NO_HUB and not between:
             problem = (
                 f"what answers at {self.url} is no hub, or speaks another protocol: "
                 f"{self._describe(error)}"
@@ -302,11 +319,16 @@ class HubClient:
     def _describe(self, error: aio.AioRpcError) -> str:
         """The status and the hub's words, which may quote the token."""
         words = self._gate.redact(error.details() or "no details")
-        return f"{error.code().name}: {words}"
+        between = " (not by the hub, but on the way)" if _find_between(error) else ""
+        return f"{error.code().name}: {words}{between}"
 
     @override
     def __repr__(self) -> str:
         return f"<HubClient of {self._provider!r} at {self.url}>"
+
+
+def _find_between(error: aio.AioRpcError) -> str | None:
+    return find_answer_between(error.details() or "")
 
 
 def _is_too_large(error: aio.AioRpcError) -> bool:
@@ -322,4 +344,6 @@ def _is_too_large(error: aio.AioRpcError) -> bool:
 
 def _is_answer(error: aio.AioRpcError) -> bool:
     """Whether it is the answer that is too large, and not what was sent."""
-    return "client: received message" in (error.details() or "").lower()
+    words = (error.details() or "").lower()
+    # Nothing is sent compressed, so only an answer can be.
+    return "client: received message" in words or "decompressed message" in words

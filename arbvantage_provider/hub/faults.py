@@ -1,5 +1,6 @@
 """Why there is no connection, and what to do about it: gRPC's words in ours."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +26,7 @@ _UNKNOWN_ROOT: Final = Fault(
     words="its certificate is of no authority that is trusted here; give the "
     "authority's own as TLS(roots=…) (PROVIDER_TLS_ROOTS)"
 )
-# In the order in which they are looked for. The spelling is that of gRPC 1.76 to 1.85.
+# In the order in which they are looked for. The spelling is that of gRPC 1.84 to 1.85.
 FAULTS: Final = {
     "certificate has expired": Fault(words="its certificate has expired"),
     "certificate is not yet valid": Fault(words="its certificate is not valid yet"),
@@ -50,6 +51,12 @@ _WANTS_TLS: Final = Fault(
     words="it hangs up on plain text; if it speaks TLS, write grpcs://host:port",
     is_certain=False,
 )
+_BETWEEN: Final = re.compile(
+    r"Received http2 header with status: (?P<status>\d+)"
+    r"|(?P<reset>Received RST_STREAM with error code)"
+    r"|No status received|Data frame with END_STREAM flag"
+)
+"""What gRPC says where a call ends without a status of the hub's own."""
 UNKNOWN: Final = Fault(words="check hub_url (HUB_GRPC_URL)", is_certain=False)
 
 
@@ -67,3 +74,20 @@ def explain(said: str, *, is_encrypted: bool = False) -> Fault:
     if _HUNG_UP in said:
         return _WANTS_CERTIFICATE if is_encrypted else _WANTS_TLS
     return UNKNOWN
+
+
+def find_answer_between(said: str) -> str | None:
+    """What answered in the place of a hub; ``None``: it may be the hub itself.
+
+    A proxy or a load balancer answers by HTTP alone. gRPC makes a status of that,
+    such as UNIMPLEMENTED of 404, which is no word of the hub.
+
+    Args:
+        said: the details of a call that failed.
+    """
+    found = _BETWEEN.search(said)
+    if found is None:
+        return None
+    if found["status"]:
+        return f"HTTP status {found['status']}"
+    return "a reset" if found["reset"] else "no status of gRPC"

@@ -47,6 +47,11 @@ SUBMIT_RESERVE: Final = 1.0
 class Hub(ResultTaker, Protocol):
     """What a worker asks of a hub; ``HubClient`` is one."""
 
+    @property
+    def gives_up(self) -> bool:
+        """See ``HubClient``."""
+        ...
+
     async def connect(self, seconds: float) -> None:
         """See ``HubClient.connect``."""
         ...
@@ -309,6 +314,8 @@ class Worker:
         try:
             reply = await self._hub.get_task()
         except ConnectionError as error:
+            if self._hub.gives_up:
+                raise
             self._figures.note_failure(error)
             self._pace.failed()
             return None
