@@ -5,13 +5,15 @@ value as strict JSON, or says which part of it cannot be JSON.
 """
 
 import dataclasses
+import datetime as dt
 import inspect
 import json
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
+from types import NoneType
 from typing import (
     Any,
     ClassVar,
@@ -22,7 +24,9 @@ from typing import (
     cast,
     get_args,
 )
+from uuid import UUID
 
+import jiter
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
@@ -37,6 +41,7 @@ _CAPITAL_N, _CAPITAL_I = b"NI"
 """``NaN`` and ``Infinity`` begin with them; a search for one byte is the fastest."""
 _DEEPEST: Final = 200
 _LONGEST_PATH: Final = 300
+_LONGEST_SLIP: Final = 20
 
 
 class ProviderResponse(BaseModel):
@@ -90,6 +95,16 @@ class NotJSONError(ValueError):
         self.path = path
 
 
+class StatusError(ValueError):
+    """A dict has the keys of a response, and nearly one of the statuses."""
+
+    def __init__(self, meant: Status) -> None:
+        super().__init__(
+            f"its status is nearly {meant!r}; write {meant!r}, or "
+            "ProviderResponse('success', data=…) if the dict is data"
+        )
+
+
 def respond(value: object) -> Response:
     """The response that a handler's return value stands for.
 
@@ -99,6 +114,7 @@ def respond(value: object) -> Response:
 
     Raises:
         NotJSONError: if a ``ProviderResponse`` was changed to another status.
+        StatusError: if a dict would be a response but for a slip in its status.
     """
     if isinstance(value, ProviderResponse):
         if value.status not in STATUSES:
@@ -108,6 +124,8 @@ def respond(value: object) -> Response:
         message = value.get("message")
         text = "" if message is None else str(message)
         return Response(value["status"], text, value.get("data"))
+    if isinstance(value, Mapping) and "status" in value:
+        _refuse_slip(cast("Mapping[str, object]", value))
     return Response("success", "", value)
 
 
@@ -125,6 +143,25 @@ def _is_response(value: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(status, str) and status in STATUSES
 
 
+def _refuse_slip(value: Mapping[str, object]) -> None:
+    status = value["status"]
+    if not isinstance(status, str) or not value.keys() <= _RESPONSE_KEYS:
+        return
+    for meant in get_args(Status):
+        if len(status) <= _LONGEST_SLIP and _is_slip(status.strip().casefold(), meant):
+            raise StatusError(meant)
+
+
+def _is_slip(written: str, meant: str) -> bool:
+    """Whether at most one letter is missing, too much, another, or after the next."""
+    same = 0
+    while written[same : same + 1] == meant[same : same + 1] != "":
+        same += 1
+    rest, right = written[same:], meant[same:]
+    swapped = rest[1::-1] + rest[2:]
+    return right in {rest, rest[1:], swapped} or right[1:] in {rest, rest[1:]}
+
+
 def encode_json(value: object, root: str) -> bytes:
     """Strict JSON text of ``value``, by pydantic's rules.
 
@@ -136,8 +173,9 @@ def encode_json(value: object, root: str) -> bytes:
         root: what the value is called in an error's path.
 
     Raises:
-        NotJSONError: if a part is no JSON, holds itself, is no Unicode text, or
-            is a float that is not finite, inside a model included.
+        NotJSONError: if a part is no JSON, holds itself, is no Unicode text, has
+            two keys that are written alike, or is a float that is not finite,
+            inside a model included.
     """
     try:
         text = to_json(value, inf_nan_mode="constants", fallback=_convert)
@@ -145,7 +183,75 @@ def encode_json(value: object, root: str) -> bytes:
         raise _locate_failure(value, root) from error
     if _CAPITAL_N in text or _CAPITAL_I in text or text.find(b"null") >= 0:
         _refuse_traces(text, value, root)
+    if _may_repeat(value):
+        _refuse_repeated(text, root)
     return text
+
+
+_SCALARS: Final = frozenset(
+    {str, int, float, bool, NoneType, Decimal, UUID, bytes}
+    | {dt.datetime, dt.date, dt.time, dt.timedelta}
+)
+_ITERABLES: Final = frozenset({list, tuple, set, frozenset, deque})
+
+
+def _may_repeat(value: Any) -> bool:
+    """Whether two keys of one object may be written alike.
+
+    Texts differ as they are written. What else is a key may be written as another
+    one is, and a model may write two fields under one name.
+    """
+    found = [value]
+    for part in found:
+        kind = part.__class__
+        if kind is dict:
+            try:
+                "".join(part)
+            except TypeError:
+                return True
+            found += [v for v in part.values() if v.__class__ not in _SCALARS]
+        elif kind in _ITERABLES:
+            found += [v for v in part if v.__class__ not in _SCALARS]
+        elif kind not in _SCALARS and not issubclass(kind, Enum):
+            return True
+    return False
+
+
+def _refuse_repeated(text: bytes, root: str) -> None:
+    try:
+        jiter.from_json(text, catch_duplicate_keys=True, cache_mode="keys")
+    except ValueError:  # it may also be more than this parser takes
+        read: Any = json.loads(
+            text, parse_int=_read_integer, object_pairs_hook=_mark_repeated
+        )
+        for path in _find_repeated(read, root):
+            problem = (
+                "is written twice; keys that are no texts, such as 1 beside '1', and "
+                "the names of a model's fields must differ as text"
+            )
+            raise NotJSONError(path, problem) from None
+
+
+class _Repeated(NamedTuple):
+    """Stands for an object that has a key twice."""
+
+    key: str
+
+
+def _mark_repeated(pairs: list[tuple[str, Any]]) -> Any:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    counts = Counter(key for key, _ in pairs)
+    return _Repeated(counts.most_common(1)[0][0])
+
+
+def _find_repeated(value: object, path: str) -> Iterator[str]:
+    if isinstance(value, _Repeated):
+        yield f"{path}.{value.key}"
+    else:
+        for child_path, child in _children(value, path):
+            yield from _find_repeated(child, child_path)
 
 
 def _refuse_traces(text: bytes, value: object, root: str) -> None:

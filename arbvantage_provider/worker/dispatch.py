@@ -30,7 +30,12 @@ from arbvantage_provider.exceptions import (
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.logs import bind_task
 from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
-from arbvantage_provider.responses import NotJSONError, Response, respond
+from arbvantage_provider.responses import (
+    NotJSONError,
+    Response,
+    StatusError,
+    respond,
+)
 from arbvantage_provider.worker.answers import Answer, Failure, Format
 from arbvantage_provider.worker.failures import describe_failure
 from arbvantage_provider.worker.keys import TaskKeys
@@ -325,6 +330,8 @@ class Dispatcher:
             errors = {"errors": error.violations}
         except NotJSONError as error:
             problem = f"the result of {task.action!r} cannot be JSON: {error}"
+        except StatusError as error:
+            problem = f"the result of {task.action!r} is not clear: {error}"
         except BaseException as error:  # noqa: BLE001 - a model's serialiser may raise anything
             problem = f"the result of {task.action!r} fails to be written: {type(error).__name__}"
         answer = self._encode(task, Response("error", problem, errors))

@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     RootModel,
+    TypeAdapter,
     condecimal,
     model_validator,
 )
@@ -157,6 +158,10 @@ def test_what_is_a_float_stays_one(receive: Receive) -> None:
     )
 
 
+@pytest.mark.skipif(
+    TypeAdapter(Fraction).core_schema["type"] != "fraction",
+    reason="an older pydantic makes it of the float itself",
+)
 def test_a_fraction_keeps_all_digits(receive: Receive) -> None:
     received = receive({"part": Fraction}, '{"part": 0.1234567890123456789}')
     assert received == {"part": Fraction("0.1234567890123456789")}

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import (
     BaseModel,
+    ConfigDict,
     Field,
     RootModel,
     ValidationError,
@@ -24,6 +25,7 @@ from pydantic import (
     field_serializer,
     model_serializer,
 )
+from typing_extensions import TypedDict
 
 from arbvantage_provider import Provider, ProviderResponse, schemas
 
@@ -85,6 +87,16 @@ DATA: dict[str, tuple[Any, Any]] = {
         {"status": "success", "processed": 3},
     ),
     "a dict with another status": ({"status": "active"}, {"status": "active"}),
+    "a status of two slips": ({"status": "sucesss!"}, {"status": "sucesss!"}),
+    "another word as status": ({"status": "warn"}, {"status": "warn"}),
+    "a long status": ({"status": "success" * 9}, {"status": "success" * 9}),
+    "an empty status": ({"status": ""}, {"status": ""}),
+    "a slip with other keys": (
+        {"status": "sucess", "count": 1},
+        {"status": "sucess", "count": 1},
+    ),
+    "a slip under other keys": ({"state": "sucess"}, {"state": "sucess"}),
+    "a slip further in": ([{"status": "sucess"}], [{"status": "sucess"}]),
     "a dict with a status of None": ({"status": None}, {"status": None}),
     "a dict with a list as status": ({"status": ["error"]}, {"status": ["error"]}),
     "a dict without status": ({"message": "x"}, {"message": "x"}),
@@ -212,6 +224,11 @@ class NoNumber(enum.Enum):
     NAN = math.nan
 
 
+class Choice(enum.Enum):
+    A = "a"
+    ONE = 1
+
+
 class BadKey:
     def __str__(self) -> str:
         raise ValueError(SECRET)
@@ -236,6 +253,74 @@ def nested(levels: int) -> Any:
     for _ in range(levels):
         value = [value]
     return value
+
+
+class Order(TypedDict):
+    status: str
+
+
+class Aliased(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    a: int = Field(1, serialization_alias="b")
+    b: int = 2
+
+
+class AlsoComputed(BaseModel):
+    a: int = Field(1, serialization_alias="c")
+
+    @computed_field
+    @property
+    def c(self) -> int:
+        return 3
+
+
+class Mapped(BaseModel):
+    keys: dict[int | str, int]
+
+
+REPEATED: dict[str, tuple[Callable[[], Any], str]] = {
+    "int": (lambda: {1: "a", "1": "b"}, "data.1"),
+    "bool": (lambda: {"k": {True: 1, "true": 2}}, "data.k.true"),
+    "float": (lambda: {1.5: 1, "1.5": 2}, "data.1.5"),
+    "None": (lambda: {None: 1, "None": 2}, "data.None"),
+    "an enum": (lambda: {Choice.A: 1, "a": 2}, "data.a"),
+    "a UUID": (
+        lambda: {uuid.UUID(int=1): 1, str(uuid.UUID(int=1)): 2},
+        f"data.{uuid.UUID(int=1)}",
+    ),
+    "bytes": (lambda: [{b"x": 1, "x": 2}], "data[0].x"),
+    "a date": (
+        lambda: {dt.date(2026, 1, 31): 1, "2026-01-31": 2},
+        "data.2026-01-31",
+    ),
+    "a Decimal": (lambda: {Decimal("1.0"): 1, "1.0": 2}, "data.1.0"),
+    "a tuple": (lambda: {(1, 2): 1, "1,2": 2}, "data.1,2"),
+    "an int and an enum": (lambda: {1: 1, Choice.ONE: 2}, "data.1"),
+    "in a tuple": (lambda: ({"a": ({1: 1, "1": 2},)},), "data[0].a[0].1"),
+    "in a response": (
+        lambda: ProviderResponse("warning", "m", {1: 1, "1": 2}),
+        "data.1",
+    ),
+    "in a dict of a response": (
+        lambda: {"status": "success", "data": {1: 1, "1": 2}},
+        "data.1",
+    ),
+    "in a dataclass": (lambda: Holder("h", {1: 1, "1": 2}), "data.inner.1"),
+    "in a model": (lambda: [Mapped(keys={1: 1, "1": 2})], "data[0].keys.1"),
+    "in a root model": (lambda: RootModel[Any]({1: 1, "1": 2}), "data.1"),
+    "in another mapping": (lambda: collections.UserDict({1: 1, "1": 2}), "data.1"),  # type: ignore[misc]
+    "in a default dict": (
+        lambda: collections.defaultdict(int, {1: 1, "1": 2}),  # type: ignore[list-item]
+        "data.1",
+    ),
+    "by an alias": (lambda: [Aliased.model_validate({})], "data[0].b"),
+    "by an extra": (
+        lambda: Aliased.model_validate({"a": 1, "a2": 1, "b": 3}),
+        "data.b",
+    ),
+    "by a computed field": (lambda: {"m": AlsoComputed.model_validate({})}, "data.m.c"),
+}
 
 
 async def coroutine() -> str:
@@ -335,6 +420,83 @@ def test_a_message_with_half_a_surrogate_pair_is_answered(run: Run) -> None:
     response = run(lambda: ProviderResponse("success", "a\ud800b", None))
     assert response["status"] == "success"
     assert response["message"].encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [
+        *(("sucess", "success"), ("succes", "success"), ("successs", "success")),
+        *(("sucecss", "success"), ("succass", "success"), ("uccess", "success")),
+        *(("Success", "success"), ("SUCCESS", "success"), ("success ", "success")),
+        *(("Error", "error"), ("errors", "error"), ("eror", "error")),
+        *(("warnings", "warning"), ("Waring", "warning"), ("limits", "limit")),
+    ],
+)
+@pytest.mark.parametrize(
+    "rest", [{}, {"message": "m"}, {"data": None}, {"message": "m", "data": [1]}]
+)
+def test_a_response_with_a_slip_in_its_status_is_an_error(
+    run: Run, status: str, meant: str, rest: dict[str, Any]
+) -> None:
+    async def answer() -> Any:
+        return {"status": status, **rest}
+
+    refused = {
+        "status": "error",
+        "message": f"is not clear: its status is nearly {meant!r}; write {meant!r}, or "
+        "ProviderResponse('success', data=…) if the dict is data",
+        "data": None,
+    }
+    for handler in (answer, lambda: {"status": status, **rest}):
+        response = run(handler)
+        response["message"] = response["message"].partition("' ")[2]
+        assert response == refused
+
+
+def test_a_slip_in_the_status_is_an_error_where_the_data_is_promised(run: Run) -> None:
+    def answer() -> Order:
+        return {"status": "Error"}
+
+    assert run(answer)["status"] == "error"
+    assert "nearly 'error'" in run(answer)["message"]
+
+
+@pytest.mark.parametrize("case", REPEATED)
+@pytest.mark.parametrize("response_format", ["plain", "unified"])
+def test_a_key_that_would_be_written_twice_is_an_error_that_names_the_place(
+    make: Callable[..., Provider], case: str, response_format: str
+) -> None:
+    returned, place = REPEATED[case]
+    provider = make(response_format=response_format)
+    provider.actions.register("return")(returned)
+    for response in (
+        json.loads(provider.dispatch("return", b"{}")),
+        provider.process_task("return", {}),
+    ):
+        assert response["status"] == "error"
+        assert response["message"].startswith(
+            f"the result of 'return' cannot be JSON: {place} is written twice"
+        )
+
+
+def test_keys_of_other_types_are_fine_where_their_texts_differ(run: Run) -> None:
+    keys = {1: 1, "b": 2, 1.5: 3, None: 4, Choice.A: 5, (1, 2): 6, False: 7, "1.0": 8}
+    assert run(lambda: {"k": keys})["status"] == "success"
+    deep: Any = {1: 1}
+    for _ in range(220):
+        deep = [deep]
+    assert run(lambda: deep)["status"] == "success"
+
+
+def test_a_key_is_found_twice_in_a_large_result(run: Run) -> None:
+    rows: list[Any] = [{"id": number, "tags": ["a"]} for number in range(2000)]
+    rows[1999]["tags"] = {5: 1, "5": 2}
+    assert "data[1999].tags.5 is written" in run(lambda: rows)["message"]
+
+
+def test_a_payload_with_a_key_twice_is_refused_in_process(run: Run) -> None:
+    response = run(lambda: None, {"k": {1: 1, "1": 2}})
+    assert response["data"]["errors"][0]["path"] == "k.1"
 
 
 def test_a_status_that_was_smuggled_in_is_an_error(run: Run) -> None:

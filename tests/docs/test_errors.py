@@ -116,10 +116,12 @@ def test_the_messages_of_bad_results_are_as_shown(messages: list[str]) -> None:
     bad: list[Callable[[], Any]] = [
         promise({}),
         lambda: {"price": float("nan")},
+        lambda: {1: "a", "1": "b"},
+        lambda: {"status": "sucess"},
         promise({"count": 0}),
     ]
     found = [order_of(handler).process_task("order", {}) for handler in bad]
-    assert messages[11:14] == [answer["message"] for answer in found]
+    assert messages[11:16] == [answer["message"] for answer in found]
     assert list(found[0]["data"]) == ["errors"]
 
 
@@ -129,7 +131,7 @@ def test_the_message_of_a_result_that_is_too_large_is_as_shown(
     shop = order_of(lambda: "x" * 90_000)
     with LocalHub(max_message_bytes=50_000) as hub, running(shop, hub):
         message = hub.submit("order").result().message
-    assert re.sub(r"\(.*\)", "(…)", message) == messages[14]
+    assert re.sub(r"\(.*\)", "(…)", message) == messages[16]
 
 
 def test_the_message_of_an_interruption_is_as_shown(messages: list[str]) -> None:
@@ -140,7 +142,7 @@ def test_the_message_of_an_interruption_is_as_shown(messages: list[str]) -> None
             handle = hub.submit("order")
             hub.wait_until(lambda: handle.handed_out == 1)
             hub.wait_until(lambda: shop.snapshot().slots_taken == 1)
-        assert handle.result().message == messages[15]
+        assert handle.result().message == messages[17]
 
 
 def test_the_message_of_a_task_that_the_process_died_in_is_as_shown(
@@ -155,11 +157,11 @@ def test_the_message_of_a_task_that_the_process_died_in_is_as_shown(
         file.close()
         with running(shop, hub):
             hub.wait_until(lambda: len(hub.submissions) == 1)
-    assert hub.submissions[0].message == messages[16]
+    assert hub.submissions[0].message == messages[18]
 
 
 def test_the_table_has_no_other_lines(messages: list[str]) -> None:
-    assert len(messages) == 17
+    assert len(messages) == 19
 
 
 def test_the_tree_is_that_of_the_exceptions() -> None:
