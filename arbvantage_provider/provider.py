@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -29,7 +30,7 @@ from arbvantage_provider.hub.tokens import (
 )
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.middleware import Middleware, check_middleware
-from arbvantage_provider.observe.logs import make_logger
+from arbvantage_provider.observe.logs import make_log_writer, make_logger
 from arbvantage_provider.observe.redaction import Redactor
 from arbvantage_provider.rate_limit import RateLimitMonitor
 from arbvantage_provider.responses import (
@@ -178,6 +179,7 @@ class Provider:
         self.rate_limit_monitor: RateLimitMonitor = check_monitor(rate_limit_monitor)
         self._clock: Clock = SystemClock()
         self._redactor = Redactor(self.settings.token)
+        self._log = make_log_writer(self.settings.log_file)
         self.logger: Any = self._make_logger()
         self._format = self._make_format()
         self._lifespans = Lifespans(
@@ -319,11 +321,14 @@ class Provider:
             ProviderError: if it is running already, or a loop runs here, or a new
                 process imports the program (``if __name__ == "__main__":`` is missing).
         """
-        run_until_stopped(
-            lambda: self.serve(hub_url=hub_url, auth_token=auth_token),
-            self.stop,
-            self.logger,
-        )
+        try:
+            run_until_stopped(
+                lambda: self.serve(hub_url=hub_url, auth_token=auth_token),
+                self.stop,
+                self.logger,
+            )
+        finally:
+            self._log.flush()
 
     async def serve(
         self, *, hub_url: str | None = None, auth_token: str | None = None
@@ -377,11 +382,12 @@ class Provider:
 
     def snapshot(self) -> Snapshot:
         """The state and the figures of this moment."""
-        worker = self._lifecycle.worker
+        worker, dropped = self._lifecycle.worker, self._log.dropped
         if worker is None:
             limits = describe_unused(self.rate_limit_monitor, self.actions)
-            return Snapshot(slots=self.settings.max_concurrency, limits=limits)
-        return worker.snapshot()
+            slots = self.settings.max_concurrency
+            return Snapshot(slots=slots, limits=limits, log_lines_dropped=dropped)
+        return replace(worker.snapshot(), log_lines_dropped=dropped)
 
     # --- running one task, without a hub -------------------------------------
 
@@ -403,6 +409,7 @@ class Provider:
             wrong is in it; nothing is raised.
         """
         answer = process(self._dispatcher, action, payload=payload, account=account)
+        self._log.flush()
         response: dict[str, Any] = decode_json(answer.text)
         return response
 
@@ -452,6 +459,7 @@ class Provider:
     def _make_logger(self) -> Any:
         return make_logger(
             self.name,
+            self._log,
             level=self.settings.log_level,
             file=self.settings.log_file,
             redactor=self._redactor,

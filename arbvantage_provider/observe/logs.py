@@ -7,17 +7,13 @@ written never stops a task.
 """
 
 import json
-import os
 import sys
-import weakref
 from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any, Final, cast
 
 import structlog
-from typing_extensions import override
 
-from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.observe.redaction import (
     CURRENT_ACCOUNT,
     AccountSecrets,
@@ -26,6 +22,7 @@ from arbvantage_provider.observe.redaction import (
     format_traceback,
 )
 from arbvantage_provider.observe.values import make_loggable, show
+from arbvantage_provider.observe.writer import LogFile, LogWriter, write_to_stderr
 from arbvantage_provider.text import escape, escape_json, escape_lines
 
 Event = MutableMapping[str, Any]
@@ -33,21 +30,32 @@ _SECRETS: Final = "_account_secrets"
 _LONGEST_NAME: Final = 200
 
 
-def make_logger(name: str, *, level: str, file: str | None, redactor: Redactor) -> Any:
-    """A logger with ``debug``, ``info``, ``warning``, ``error``, ``exception``.
+def make_log_writer(file: str | None) -> LogWriter:
+    """What writes the lines of one logger.
 
     Args:
-        name: shown in each line.
-        level: the least severe level that is written.
         file: where JSON lines are appended; ``None``: text to stderr.
-        redactor: cuts secrets out of each line.
 
     Raises:
         ConfigError: if the file cannot be opened.
     """
-    sink = _Sink() if file is None else _FileSink(file)
-    logger: Any = structlog.wrap_logger(
-        sink,
+    return LogWriter(write_to_stderr if file is None else LogFile(file).write)
+
+
+def make_logger(
+    name: str, writer: LogWriter, *, level: str, file: str | None, redactor: Redactor
+) -> Any:
+    """A logger with ``debug``, ``info``, ``warning``, ``error``, ``exception``.
+
+    Args:
+        name: shown in each line.
+        writer: as ``make_log_writer`` made it for ``file``.
+        level: the least severe level that is written.
+        file: where JSON lines are appended; ``None``: text to stderr.
+        redactor: cuts secrets out of each line.
+    """
+    wrap = partial(
+        structlog.wrap_logger,
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -55,6 +63,9 @@ def make_logger(name: str, *, level: str, file: str | None, redactor: Redactor) 
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )
+    echo: Any = wrap(_Echo()).bind(logger=name)
+    writer.describe_loss = partial(_describe_loss, echo)
+    logger: Any = wrap(writer)
     return logger.bind(logger=name)
 
 
@@ -69,44 +80,19 @@ def bind_task(logger: Any, *, task: str, action: str, secrets: AccountSecrets) -
     return logger.bind(**fields, action=shown, **{_SECRETS: secrets})
 
 
-class _Sink:
-    """Writes whole lines to stderr; a line that cannot be written is dropped."""
+class _Echo:
+    """Gives a line back to who logs it."""
 
-    def msg(self, line: str) -> None:
-        try:
-            self._write(line + "\n")
-        except Exception:  # noqa: BLE001 - the stream may be a program's own
-            # A full disk or a closed stream must not cost a task its result.
-            return
+    def msg(self, line: str) -> str:
+        return line
 
-    debug = info = warning = error = critical = exception = msg
-
-    def _write(self, line: str) -> None:
-        # Looked up at each line, as programs and tests put another stream there.
-        stream = sys.stderr
-        if stream is not None:
-            stream.write(line)
+    error = msg
 
 
-class _FileSink(_Sink):
-    """Appends whole lines to a file."""
-
-    def __init__(self, path: str) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        try:
-            self._descriptor = os.open(path, flags, 0o644)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            problem = f"cannot open {path!r}: {reason}"
-            raise ConfigError(f"log_file (PROVIDER_LOG_FILE): {problem}") from error
-        self._is_torn = False
-        weakref.finalize(self, os.close, self._descriptor)
-
-    @override
-    def _write(self, line: str) -> None:
-        # What follows a line that a full disk cut must not be a part of it.
-        data = b"\n" * self._is_torn + line.encode()
-        self._is_torn = os.write(self._descriptor, data) < len(data)
+def _describe_loss(logger: Any, count: int) -> str | None:
+    told = f"{count} log lines were dropped"
+    line: str | None = logger.error(told, dropped=count)
+    return line
 
 
 def _format_exception(event: Event) -> Event:

@@ -58,6 +58,7 @@ class Snapshot:
         since_contact: seconds since the hub last answered, or ``None``.
         rate_limit: what the provider's monitor said last: seconds to wait.
         limits: the limits by the names of their actions; ``""``: the provider's own.
+        log_lines_dropped: how many log lines could not be written, of all runs.
     """
 
     state: State = "new"
@@ -76,3 +77,4 @@ class Snapshot:
     since_contact: float | None = None
     rate_limit: float = 0.0
     limits: Mapping[str, LimitFigures] = field(default_factory=dict[str, LimitFigures])
+    log_lines_dropped: int = 0

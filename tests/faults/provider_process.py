@@ -30,6 +30,7 @@ class Surroundings:
             ``None``: as in service.
         room: bytes that a file may have; ``None``: any number.
         shift: seconds by which the wall clock is ahead.
+        stderr: a file for its stderr, in place of the folder's.
         close_stderr: whether it has no stderr, instead of the folder's file.
         powerless: whether modes of files bind it, even if root runs the tests.
         environment: variables besides those of the tests.
@@ -38,6 +39,7 @@ class Surroundings:
     keepalive: float | None = None
     room: int | None = None
     shift: float = 0.0
+    stderr: str = ""
     close_stderr: bool = False
     powerless: bool = False
     environment: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
@@ -91,7 +93,7 @@ class ProviderProcess:
         command = around.wrap([sys.executable, str(PROGRAM), told])
         unset = dict.fromkeys(ENVIRONMENT.values(), "")
         environment = {**os.environ, **unset, **around.environment}  # noqa: TID251 - passed on
-        with (folder / "stderr").open("ab") as stderr:
+        with Path(around.stderr or folder / "stderr").open("ab") as stderr:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
