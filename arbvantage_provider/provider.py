@@ -63,6 +63,7 @@ from arbvantage_provider.worker.pace import Pace
 from arbvantage_provider.worker.places import Places, WaitingRoom
 from arbvantage_provider.worker.signals import run_until_stopped
 from arbvantage_provider.worker.snapshot import Snapshot
+from arbvantage_provider.worker.waits import Ending
 
 if TYPE_CHECKING:
     from arbvantage_provider.worker.journal import Journal
@@ -545,18 +546,18 @@ class Provider:
     ) -> Worker:
         settings = self.settings
         slots = settings.max_concurrency
-        room = WaitingRoom(slots)
+        room, ending = WaitingRoom(slots), Ending()
         limits = Limits(
             monitor=self.rate_limit_monitor,
             actions=self.actions,
             opens=settings.on_monitor_error == "open",
             clock=self._clock,
-            stopping=stopping,
+            ending=ending,
             slots=slots,
             room=room,
             logger=self.logger,
         )
-        places = Places(clock=self._clock, stopping=stopping, room=room)
+        places = Places(clock=self._clock, ending=ending, room=room)
         pace = Pace(
             clock=self._clock,
             stopping=stopping,
@@ -582,6 +583,7 @@ class Provider:
             clock=self._clock,
             logger=self.logger,
             stopping=stopping,
+            ending=ending,
             slots=slots,
             connect_timeout=settings.connect_timeout,
             shutdown_timeout=settings.shutdown_timeout,

@@ -28,6 +28,10 @@ _PATIENCE: Final = 1.0
 """Seconds that executors have to end; nothing waits for them any longer."""
 
 
+class NotBegunError(Exception):
+    """A handler was not called, as the provider stops; its task stays in the journal."""
+
+
 class Executors:
     """Runs the handlers of actions that name an executor.
 
@@ -46,6 +50,7 @@ class Executors:
         self._logger = logger
         self._slots = slots
         self._held: dict[int, Held] = {}
+        self._waiting: set[Future[Any]] = set()
         self._threads = ThreadPool(slots, "executor")
 
     async def start(self) -> None:
@@ -72,6 +77,7 @@ class Executors:
 
         Raises:
             asyncio.CancelledError: if the caller is cancelled.
+            NotBegunError: if it was withdrawn.
         """
         retry = call.action.retry
         waits = iter(()) if retry is None else retry.draw_waits()
@@ -97,7 +103,7 @@ class Executors:
             # The time that a call waits for a process of ours is not the handler's.
             begun = _watch(getattr(future, "begun", None))
             if is_first:
-                await begun
+                await self._wait_for_process(future, begun, over)
                 self._dispatcher.begin(call)
             left = call.deadline - self._dispatcher.monotonic()
             await asyncio.wait({over}, timeout=max(left, 0.0))
@@ -111,6 +117,30 @@ class Executors:
             return self._dispatcher.conclude(call, read) if wait is None else wait, None
         is_gone = held.abandon(future)
         return self._dispatcher.time_out(call), None if is_gone else over
+
+    async def _wait_for_process(
+        self,
+        job: Future[Any],
+        begun: "asyncio.Future[None]",
+        over: "asyncio.Future[None]",
+    ) -> None:
+        if begun.done():
+            return
+        self._waiting.add(job)
+        try:
+            await asyncio.wait({begun, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waiting.discard(job)
+        if job.cancelled():
+            raise NotBegunError
+
+    def withdraw(self) -> None:
+        """Take calls back that wait for a process of a ``ProcessPool``.
+
+        Other executors do not tell which calls they have begun.
+        """
+        for job in tuple(self._waiting):
+            job.cancel()
 
     async def close(self) -> None:
         """End the executors that were made here, whatever they still run."""

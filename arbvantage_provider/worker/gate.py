@@ -26,6 +26,7 @@ from arbvantage_provider.worker.keys import NO_KEY, KeyReader, TaskKeys
 from arbvantage_provider.worker.questions import BUSY_WAIT, Questions, Source
 from arbvantage_provider.worker.snapshot import LimitFigures
 from arbvantage_provider.worker.visits import GRACE, UNKNOWN_WAIT, Lane, Visit
+from arbvantage_provider.worker.waits import Ending
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class Gate:
         opens: bool,
         slots: int,
         clock: Clock,
-        ending: asyncio.Event,
+        ending: Ending,
         logger: Any,
     ) -> None:
         self._name = name
@@ -106,7 +107,7 @@ class Gate:
             lane.due = -math.inf
         # Some of them are on the way already, and those come back first.
         self._returning = set(self._visits)
-        self._nudge()
+        self.nudge()
 
     def _leave_questions(self) -> None:
         leaving = self._questions.leave()
@@ -123,14 +124,15 @@ class Gate:
             return
         self._closures.close(key, seconds)
         self._logger.warning("limit closed", limit=self._name, wait=round(seconds, 3))
-        self._nudge()
+        self.nudge()
 
     async def close(self) -> None:
         """Give back what was reserved, and end whatever is asked."""
         self._leave_questions()
         await asyncio.wait(self._leaving)
 
-    def _nudge(self) -> None:
+    def nudge(self) -> None:
+        """Something changed: all that wait look again."""
         for visit in tuple(self._visits):
             visit.nudge()
 
@@ -251,7 +253,7 @@ class Gate:
         if visit in self._returning:
             self._returning.discard(visit)
             if not self._returning:
-                self._nudge()
+                self.nudge()
 
     async def _queue(self, visit: Visit, questions: Questions) -> Reservation | None:
         """A permit, in the order of the lane; ``None``: there is another limit now."""
@@ -330,17 +332,18 @@ class Gate:
         self, found: Reservation, visit: Visit, questions: Questions
     ) -> bool:
         """Wait for the moment of a permit; ``False``: it does not count any more."""
-        if found.wait > visit.left + GRACE:
-            # It was asked for by one before, who had more time.
-            questions.give_back(visit.key, found)
-            raise RateLimitedError(found.wait)
         moment = self._clock.monotonic() + found.wait
-        self._due = max(self._due, moment)
-        self._log_reached(found.wait)
         came, held = False, questions.hold()
         try:
             while not came:
-                came = await visit.sleep(moment - self._clock.monotonic())
+                wait = moment - self._clock.monotonic()
+                if wait > visit.left + GRACE:
+                    # It was asked for by one before, who had more time; or the
+                    # provider stops.
+                    raise RateLimitedError(wait)
+                self._due = max(self._due, moment)
+                self._log_reached(wait)
+                came = await visit.sleep(wait)
                 if (
                     questions is not self._questions
                     or self._closures.find_wait(visit.key) > 0

@@ -122,6 +122,11 @@ class Ledger:
         return entries
 
     @property
+    def is_lasting(self) -> bool:
+        """Whether there is a journal, so that the next start finds what is left."""
+        return self._open_journal is not None
+
+    @property
     def failing(self) -> bool:
         """Whether the journal cannot be written; no task should be taken then."""
         return self._journal is not None and self._journal.failing
@@ -194,10 +199,17 @@ class Ledger:
 
     async def begin(self, entry: Entry) -> None:
         """Note that the handler is about to be called."""
+        # Before the file is waited for, which a stop may interrupt.
+        entry.runs += 1
         if self._journal is not None:
             self._journal.note_start(entry.number, now=self._now())
             await self._journal.flush()
-        entry.runs += 1
+
+    def withdraw(self, entry: Entry) -> None:
+        """Note that the handler was not called, after all."""
+        entry.runs -= 1
+        if self._journal is not None:
+            self._journal.note_withdrawal(entry.number)
 
     async def answer(self, entry: Entry, result: Result) -> None:
         """Note a task's answer, before the hub is given it."""
@@ -249,6 +261,11 @@ class Ledger:
         """Whether a task that the hub waits for is in the file, for the next start."""
         journal = self._journal
         return journal is not None and journal.committed >= entry.written
+
+    async def flush(self) -> None:
+        """Wait until all that was noted so far is in the journal."""
+        if self._journal is not None:
+            await self._journal.flush()
 
     async def close(self) -> None:
         """Write what is left, and close the journal."""

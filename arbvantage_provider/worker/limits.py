@@ -35,6 +35,7 @@ from arbvantage_provider.worker.places import WaitingRoom
 from arbvantage_provider.worker.questions import Source
 from arbvantage_provider.worker.snapshot import LimitFigures
 from arbvantage_provider.worker.visits import GRACE, Visit
+from arbvantage_provider.worker.waits import Ending
 
 SILENCE: Final = 1.0
 """Seconds that a task waits at least for a monitor of the provider that says nothing."""
@@ -62,7 +63,7 @@ class Limits:
         actions: those that may have limits of their own, which may change.
         opens: whether tasks pass while a monitor fails.
         clock: tells when a wait is over.
-        stopping: set when waiting is no longer worth it.
+        ending: set when waiting is no longer worth it.
         slots: how many tasks may be in flight.
         room: where tasks wait for the limit of their action.
         logger: told when a limit is reached, closed, or cannot be asked.
@@ -75,7 +76,7 @@ class Limits:
         actions: Actions,
         opens: bool,
         clock: Clock,
-        stopping: asyncio.Event,
+        ending: Ending,
         slots: int,
         room: WaitingRoom,
         logger: Any,
@@ -83,8 +84,8 @@ class Limits:
         self._actions = actions
         self._opens = opens
         self._clock = clock
-        self._stopping = stopping
-        self._closed = asyncio.Event()
+        self._ending = ending
+        self._closed = Ending()
         self._slots = slots
         self._room = room
         self._logger = logger
@@ -147,7 +148,7 @@ class Limits:
                 patience=patience,
                 silence=max(patience, GRACE),
                 clock=self._clock,
-                ending=self._stopping,
+                ending=self._ending,
                 room=self._room,
                 on_wait=on_wait,
             )
@@ -166,7 +167,7 @@ class Limits:
             patience=math.inf,
             silence=max(patience, SILENCE),
             clock=self._clock,
-            ending=self._stopping,
+            ending=self._ending,
         )
 
     def _find_patience(self, call: Call) -> float:
@@ -238,7 +239,7 @@ class Limits:
             opens=self._opens,
             slots=self._slots,
             clock=self._clock,
-            ending=self._stopping,
+            ending=self._ending,
             logger=self._logger,
         )
 
@@ -262,13 +263,22 @@ class Limits:
             found[""] = self._provider.describe()
         return found
 
+    def nudge(self) -> None:
+        """Let all that wait look again: now it is known when the waiting ends."""
+        for gate in self._all_gates:
+            gate.nudge()
+
     async def close(self) -> None:
         """End whatever waits, and let the threads end."""
         self._closed.set()
         if self._end_watching is not None:
             self._end_watching()
-        gates = [*self._gates.values(), self._provider]
-        await asyncio.gather(*(gate.close() for gate in gates if gate is not None))
+        await asyncio.gather(*(gate.close() for gate in self._all_gates))
+
+    @property
+    def _all_gates(self) -> list[Gate]:
+        gates = list(self._gates.values())
+        return gates if self._provider is None else [*gates, self._provider]
 
 
 def _keys_of(call: Call) -> TaskKeys:

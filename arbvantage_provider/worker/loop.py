@@ -22,7 +22,7 @@ from arbvantage_provider.hub.client import Oversized
 from arbvantage_provider.hub.wire import Pause, Result, Task
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.dispatch import Call, Dispatcher
-from arbvantage_provider.worker.executors import Executors
+from arbvantage_provider.worker.executors import Executors, NotBegunError
 from arbvantage_provider.worker.figures import Figures
 from arbvantage_provider.worker.ledger import Entry, Ledger
 from arbvantage_provider.worker.limits import Limits
@@ -31,7 +31,7 @@ from arbvantage_provider.worker.places import Places
 from arbvantage_provider.worker.runner import Runner, Running
 from arbvantage_provider.worker.snapshot import Snapshot
 from arbvantage_provider.worker.submit import ResultTaker, Submitter
-from arbvantage_provider.worker.waits import first_of
+from arbvantage_provider.worker.waits import Ending, first_of
 from arbvantage_provider.worker.watchdog import Watchdog
 
 POLL_GRACE: Final = 0.5
@@ -42,6 +42,8 @@ JOURNAL_WAIT: Final = 0.25
 NO_MEMORY: Final = "there is no memory left to handle it"
 SUBMIT_RESERVE: Final = 1.0
 """Seconds of the grace that are kept for submitting what was interrupted."""
+RUN_ON: Final = 0.5
+"""Seconds that a slot goes on with tasks that come while the provider stops."""
 
 
 class Hub(ResultTaker, Protocol):
@@ -75,6 +77,7 @@ class Worker:
         clock: tells when a wait is over.
         logger: the provider's.
         stopping: set by ``stop``.
+        ending: set here, when tasks that wait for a place or a limit are given up.
         slots: how many tasks may be in flight.
         connect_timeout: seconds to wait for the hub at the start.
         shutdown_timeout: seconds that running tasks have at the end.
@@ -93,6 +96,7 @@ class Worker:
         clock: Clock,
         logger: Any,
         stopping: asyncio.Event,
+        ending: Ending,
         slots: int,
         connect_timeout: float,
         shutdown_timeout: float,
@@ -107,6 +111,7 @@ class Worker:
         self._clock = clock
         self._logger = logger
         self._stopping = stopping
+        self._waiting_ends = ending
         self._slots = slots
         self._connect_timeout = connect_timeout
         self._shutdown_timeout = shutdown_timeout
@@ -134,7 +139,9 @@ class Worker:
         self._keeping_turn: set[asyncio.Task[Any]] = set()
         self._handling: set[asyncio.Task[Any]] = set()
         self._unanswered: dict[asyncio.Task[Any], Entry] = {}
+        self._running_on: dict[Slot, float] = {}
         self._polls_done = asyncio.Event()
+        self._none_handling = asyncio.Event()
         self._interrupting = self._ending = False
 
     async def run(self) -> None:
@@ -235,15 +242,22 @@ class Worker:
         self._logger.info("stopping", tasks=len(self._unanswered))
         # What the last process left can wait in the journal for the next one.
         self._handed = deque(w for w in self._handed if not w.is_recovered)
+        reserve = min(SUBMIT_RESERVE, self._shutdown_timeout / 5)
+        self._waiting_ends.until = end - reserve
+        if self._ledger.is_lasting:
+            self._waiting_ends.set()
+            self._executors.withdraw()
+        self._limits.nudge()
         self._pace.close()
         if self._polling:
             self._polls_done.clear()
             await self._clock.wait(self._polls_done, POLL_GRACE)
         _cancel(self._polling)
-        reserve = min(SUBMIT_RESERVE, self._shutdown_timeout / 5)
         await self._wait_until(slots, end - reserve)
         self._runner.clean_up = reserve / 2
         self._interrupting = True
+        self._waiting_ends.set()
+        self._none_handling.set()
         _cancel(self._handling)
         await self._wait_until(slots, end)
         self._ending = True
@@ -337,15 +351,25 @@ class Worker:
     async def _handle(self, slot: Slot, entry: Entry) -> Task | None:
         """Run a task and give its result back; the next task if that came with it."""
         self._figures.taken += 1
+        if self._stopping.is_set() and self._leaves(slot, entry):
+            await self._ledger.flush()
+            return None
         self._unanswered[slot] = entry
         result, running = entry.result, None
         if result is None:
-            answer, running = await self._answer_through_seam(slot, entry)
+            answered = await self._answer_through_seam(slot, entry)
+            if answered is None:
+                await self._ledger.flush()
+                del self._unanswered[slot]
+                return None
+            answer, running = answered
             result = Result(task=entry.task, status=answer.status, text=answer.text)
             result = self._submitter.fit(result)
             await self._ledger.answer(entry, result)
         else:
             self._end_turn(slot)
+        if self._stopping.is_set():
+            await self._hold_back()
         next_task = await self._submitter.submit(entry, result)
         del self._unanswered[slot]
         if running is None:
@@ -355,12 +379,18 @@ class Worker:
 
     async def _answer_through_seam(
         self, slot: Slot, entry: Entry
-    ) -> tuple[Answer, Running | None]:
-        """The same as ``_answer``, whatever goes wrong on the way."""
+    ) -> tuple[Answer, Running | None] | None:
+        """The same as ``_answer``, whatever goes wrong on the way.
+
+        ``None``: its handler was not called, and it stays in the journal.
+        """
         self._handling.add(slot)
+        self._none_handling.clear()
         task, inside = entry.task, partial(self._answer, slot, entry)
         try:
             return await self._seam.around(task, inside)
+        except NotBegunError:
+            return None
         except asyncio.CancelledError as error:
             if self._ending:
                 raise
@@ -369,6 +399,8 @@ class Worker:
             return self._give_up(task, error), None
         finally:
             self._handling.discard(slot)
+            if not self._handling:
+                self._none_handling.set()
             while slot.cancelling() and not self._ending:
                 slot.uncancel()
 
@@ -384,7 +416,7 @@ class Worker:
         """The task's answer, and its handler if that runs on past its deadline."""
         too_late = self._interrupting
         if too_late:
-            return self._dispatcher.interrupt(task), None
+            return self._interrupt(entry, task), None
         try:
             call = await self._admit(slot, entry, task)
             if isinstance(call, Answer):
@@ -393,19 +425,39 @@ class Worker:
         except asyncio.CancelledError:
             if self._ending or not self._interrupting:
                 raise
-            return self._dispatcher.interrupt(task), None
+            return self._interrupt(entry, task), None
+
+    def _interrupt(self, entry: Entry, task: Task) -> Answer:
+        """The answer to a task when the grace is over.
+
+        Raises:
+            NotBegunError: if its handler was not called, and there is a journal.
+        """
+        if not entry.runs:
+            self._keep_if_stopping()
+        return self._dispatcher.interrupt(task)
+
+    def _keep_if_stopping(self) -> None:
+        """While the provider stops, leave a task to the journal, if there is one.
+
+        Raises:
+            NotBegunError: if there is.
+        """
+        if self._stopping.is_set() and self._ledger.is_lasting:
+            raise NotBegunError
 
     async def _run(self, entry: Entry, call: Call) -> tuple[Answer, Running | None]:
         """Run the handler; its place is free when it has ended."""
         running = None
         try:
+            self._keep_if_stopping()
             await self._ledger.begin(entry)
             call.attempt = entry.runs
             self._dispatcher.begin(call)
             if call.action.executor is None:
                 answer, running = await self._runner.run(call)
             else:
-                answer, running = await self._executors.run(call)
+                answer, running = await self._run_elsewhere(entry, call)
         finally:
             if running is None:
                 self._places.free(call)
@@ -414,6 +466,15 @@ class Worker:
         if answer.failure is not None:
             self._limits.heed(call, answer.failure.error)
         return answer, running
+
+    async def _run_elsewhere(
+        self, entry: Entry, call: Call
+    ) -> tuple[Answer, Running | None]:
+        try:
+            return await self._executors.run(call)
+        except NotBegunError:
+            self._ledger.withdraw(entry)
+            raise
 
     async def _admit(self, slot: Slot, entry: Entry, task: Task) -> Call | Answer:
         """Validate, and wait for a place and the limits."""
@@ -426,6 +487,7 @@ class Worker:
                 return call
             await self._wait_for_room(slot, call)
         except RateLimitedError as error:
+            self._keep_if_stopping()
             return self._dispatcher.refuse(task, error, "task limited")
         finally:
             self._end_turn(slot)
@@ -477,6 +539,32 @@ class Worker:
         if entry is not None:
             self._handed.append(entry)
             self._pace.wake(1)
+
+    # --- while the provider stops --------------------------------------------
+
+    def _leaves(self, slot: Slot, entry: Entry) -> bool:
+        """Whether a task that came just now is not begun, and not answered.
+
+        With a journal, the next start runs it. Without one it is run; but a hub that
+        gives a task for each result is never done, and there is an end to it.
+        """
+        now = self._clock.monotonic()
+        until = self._running_on.setdefault(slot, now + RUN_ON)
+        is_kept = self._ledger.is_lasting and entry.result is None
+        return is_kept or self._interrupting or now > until
+
+    async def _hold_back(self) -> None:
+        """Keep a result while handlers run, if it would bring one more task to run."""
+        if self._ledger.is_lasting:
+            return
+        self._figures.submitting += 1
+        try:
+            while self._handling and self._submitter.brings_tasks:
+                await self._none_handling.wait()
+                if self._interrupting:
+                    return
+        finally:
+            self._figures.submitting -= 1
 
     def _end_turn(self, slot: Slot) -> None:
         if slot in self._keeping_turn:

@@ -56,15 +56,15 @@ class Places:
 
     Args:
         clock: tells when a place is free at the latest.
-        stopping: set when waiting is no longer worth it.
+        ending: set when waiting is no longer worth it.
         room: where tasks wait.
     """
 
     def __init__(
-        self, *, clock: Clock, stopping: asyncio.Event, room: WaitingRoom
+        self, *, clock: Clock, ending: asyncio.Event, room: WaitingRoom
     ) -> None:
         self._clock = clock
-        self._stopping = stopping
+        self._ending = ending
         self._room = room
         self._queues: dict[str, _Queue] = {}
 
@@ -114,7 +114,7 @@ class Places:
     async def _wait(self, turn: _Turn, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await first_of(turn, self._stopping)
+                await first_of(turn, self._ending)
 
     def _refuse(self, call: Call, queue: _Queue) -> RateLimitedError:
         """At the latest when the first of the running ones times out, one is free."""

@@ -96,6 +96,9 @@ class Submitter:
         on_wait: told the seconds of each wait while the hub takes no result.
         hand_out: is given a task that came with the answer to a parked result, or
             was delivered once more while it was in flight.
+
+    Attributes:
+        brings_tasks: whether the hub's last answer to a result was the next task.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of its own
@@ -118,6 +121,7 @@ class Submitter:
         self._figures = figures
         self._on_wait = on_wait
         self._hand_out = hand_out
+        self.brings_tasks: bool = False
         self._parked: dict[asyncio.Task[None], Sending] = {}
         self._parked_bytes = 0
         self._last_try_ends: float | None = None
@@ -176,6 +180,7 @@ class Submitter:
         if isinstance(reply, Accepted):
             self._figures.answered += 1
             self._figures.note_oversized(reply.oversized)
+            self.brings_tasks = bool(reply.next_task or reply.oversized)
         elif reply.is_known and (entry.is_repeated or sending.failures):
             self._figures.answered += 1
             logger().info("the hub had the result already", reason=reply.reason)

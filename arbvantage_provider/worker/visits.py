@@ -15,10 +15,12 @@ from typing import Final
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import RateLimitedError
 from arbvantage_provider.worker.places import WaitingRoom
-from arbvantage_provider.worker.waits import first_of
+from arbvantage_provider.worker.waits import Ending, first_of
 
 GRACE: Final = 0.25
 """Seconds that a monitor may take to answer before who asks it counts as waiting."""
+LAST_SILENCE: Final = 1.0
+"""Seconds that a monitor may give no answer once the provider stops."""
 UNKNOWN_WAIT: Final = 1.0
 """Seconds to come back after, where nobody knows when a permit will be free."""
 
@@ -39,9 +41,7 @@ class Visit:
     Attributes:
         key: which of the gate's limits; ``None``: its only one.
         number: later visits have higher ones.
-        silence: as given.
         began: when it came, in seconds of the clock.
-        until: when its patience is over.
     """
 
     def __init__(
@@ -50,21 +50,32 @@ class Visit:
         patience: float,
         silence: float,
         clock: Clock,
-        ending: asyncio.Event,
+        ending: Ending,
         room: WaitingRoom | None = None,
         on_wait: Callable[[], None] | None = None,
     ) -> None:
         self.key: str | None = None
         self.number: int = next(_numbers)
-        self.silence: float = silence
         self.began: float = clock.monotonic()
-        self.until: float = self.began + patience
+        self._silence = silence
+        self._until = self.began + patience
         self._clock = clock
         self._ending = ending
         self._room = room
         self._on_wait = on_wait
         self._is_seated = False
         self._signal: asyncio.Future[None] | None = None
+
+    @property
+    def until(self) -> float:
+        """When its patience is over; the provider may stop before that."""
+        return min(self._until, self._ending.until)
+
+    @property
+    def silence(self) -> float:
+        """Seconds that the monitor may give no answer at all."""
+        stops = self._ending.until < math.inf
+        return min(self._silence, LAST_SILENCE) if stops else self._silence
 
     @property
     def left(self) -> float:

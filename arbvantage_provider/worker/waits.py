@@ -1,6 +1,7 @@
 """Waiting: for what comes first, and before something is tried again."""
 
 import asyncio
+import math
 from collections.abc import Generator
 from typing import Any
 
@@ -24,6 +25,19 @@ class Waits:
         if self._values is None:
             self._values = draw_waits(self._first, self._most)
         return next(self._values)
+
+
+class Ending(asyncio.Event):
+    """Set when tasks that wait for room, or for a limit, are given up.
+
+    Attributes:
+        until: when that will be, on the provider's clock, once it is known; who would
+            wait for longer waits in vain.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until: float = math.inf
 
 
 async def first_of(future: "asyncio.Future[Any]", event: asyncio.Event) -> None:

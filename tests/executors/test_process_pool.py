@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sent
+from patience import wait_for
 
 from arbvantage_provider import ConfigError, ProcessPool, Provider
 from arbvantage_provider.executors.process import ProcessDiedError
@@ -26,6 +27,31 @@ def is_alive(pid: int) -> bool:
 
 
 # --- in a provider -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["", "tasks.journal"], ids=["memory", "journal"])
+def test_a_task_that_waits_for_a_process_while_it_stops_is_run_or_kept(
+    hub: LocalHub, make_provider: Make, held: Any, tmp_path: Path, name: str
+) -> None:
+    journal = {"journal": tmp_path / name} if name else {}
+    provider = make_provider(lambda: ProcessPool(1), max_concurrency=2, **journal)
+    first, second = held("first"), held("second")
+    with running(provider, hub):
+        handles = [hub.submit("hold", first.payload)]
+        first.wait_for()
+        handles.append(hub.submit("hold", second.payload))
+        wait_for(lambda: provider.snapshot().slots_taken == 2)
+        provider.stop()
+        wait_for(lambda: provider.snapshot().state == "stopping")
+        first.end()
+        second.end()
+    if name:
+        assert [len(handle.results) for handle in handles] == [1, 0]
+        with running(provider, hub):
+            handles[1].result(20)
+
+    results = [result for handle in handles for result in handle.results]
+    assert [result.status for result in results] == ["success", "success"]
 
 
 def test_handlers_get_arguments_and_give_results(

@@ -121,9 +121,8 @@ def test_a_task_that_waits_for_a_place_does_not_keep_a_limit_from_polling() -> N
 
 def test_places_that_are_freed_together_all_go_to_those_who_wait() -> None:
     async def run() -> int:
-        stopping = asyncio.Event()
         clock = SystemClock()
-        places = Places(clock=clock, stopping=stopping, room=WaitingRoom(100))
+        places = Places(clock=clock, ending=asyncio.Event(), room=WaitingRoom(100))
         action: Any = SimpleNamespace(name="crowd", max_concurrency=2)
         calls: list[Any] = [
             FakeCall(action, deadline=clock.monotonic() + 60, timeout=60)

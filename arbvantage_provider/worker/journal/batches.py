@@ -23,6 +23,7 @@ from arbvantage_provider.worker.journal.store import (
     forget,
     start,
     start_at_once,
+    withdraw,
 )
 from arbvantage_provider.worker.threads import ThreadPool
 from arbvantage_provider.worker.waits import Waits
@@ -89,6 +90,10 @@ class Journal:
             self._write(start(number, now=now))
         else:  # its arrival is not in the file yet
             self._changes[place] = start_at_once(self._changes[place], now=now)
+
+    def note_withdrawal(self, number: int) -> None:
+        """The handler of a task was not called, after all."""
+        self._write(withdraw(number))
 
     def note_answer(self, number: int, result: Result) -> None:
         """A task has an answer."""

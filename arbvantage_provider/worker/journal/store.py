@@ -58,6 +58,7 @@ _ARRIVED_AND_STARTED: Final = (
 )
 _CONTENT: Final = "INSERT INTO content VALUES (?, ?, ?)"
 _STARTED: Final = "UPDATE task SET started = ?, runs = runs + 1 WHERE number = ?"
+_WITHDRAWN: Final = "UPDATE task SET started = NULL, runs = runs - 1 WHERE number = ?"
 _ANSWERED: Final = "UPDATE task SET status = ?, result = ? WHERE number = ?"
 _TAKEN: Final = "UPDATE task SET taken = ? WHERE number = ?"
 _OVERWRITTEN: Final = "DELETE FROM content WHERE number = ?"
@@ -96,6 +97,11 @@ def start_at_once(arrival: Change, *, now: float) -> Change:
     """
     _, values = arrival
     return (_ARRIVED_AND_STARTED, (*values, now))
+
+
+def withdraw(number: int) -> list[Change]:
+    """The handler was not called, after all."""
+    return [(_WITHDRAWN, (number,))]
 
 
 def answer(number: int, status: str, text: bytes) -> list[Change]:
