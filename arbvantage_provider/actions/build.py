@@ -10,7 +10,12 @@ from typing_extensions import is_typeddict
 
 from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.result import compile_result
-from arbvantage_provider.exceptions import HandlerSignatureError, RegistrationError
+from arbvantage_provider.annotations import AliasError, resolve_aliases
+from arbvantage_provider.exceptions import (
+    HandlerSignatureError,
+    RegistrationError,
+    SchemaError,
+)
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
 from arbvantage_provider.handlers.docstring import Docstring, read_docstring
 from arbvantage_provider.handlers.inject import is_injected
@@ -64,8 +69,10 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     if description is not None and not isinstance(description, str):
         raise RegistrationError(name, f"description is {description!r}; give a text")
     signature = read_signature(name, handler)
+    payload_schema = _open_schema(name, "payload", payload_schema)
+    account_schema = _open_schema(name, "account", account_schema)
     if takes is not None:
-        signature = _fix_first(name, signature, takes)
+        signature = _fix_first(name, signature, payload_schema)
     doc = read_docstring(handler)
     payload = _compile_payload(name, payload_schema, signature, doc=doc, extra=extra)
     account = _compile_account(name, account_schema, signature, extra=extra)
@@ -165,6 +172,17 @@ def _check_wait(name: str, max_wait: Any) -> None:
     if max_wait is not None and not (is_number and 0 <= max_wait <= sys.float_info.max):
         problem = f"max_wait is {max_wait!r}; give seconds, at least 0"
         raise RegistrationError(name, problem)
+
+
+def _open_schema(name: str, role: Role, declared: Any) -> Any:
+    """What a schema is that is declared by an alias, or a ``NewType``."""
+    try:
+        opened = resolve_aliases(declared)
+    except AliasError as error:
+        raise SchemaError(name, f"{role}_schema", str(error)) from error
+    if hasattr(opened, "__supertype__"):
+        return _open_schema(name, role, opened.__supertype__)
+    return opened
 
 
 def _fix_first(name: str, signature: Signature, takes: Any) -> Signature:

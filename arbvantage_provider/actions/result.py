@@ -1,13 +1,12 @@
 """What a handler's return annotation promises of its result."""
 
-import types
 from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
 from arbvantage_provider.exceptions import HandlerSignatureError, Violation
-from arbvantage_provider.handlers.types import is_model, strip
+from arbvantage_provider.handlers.types import UNIONS, is_model, list_parts
 from arbvantage_provider.responses import ProviderResponse, Response
 from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.violations import describe_violations
@@ -69,7 +68,7 @@ def keep_promise(result: TypeAdapter[Any], response: Response) -> Response:
 
 
 def _drop_response(annotation: Any) -> Any:
-    if get_origin(annotation) not in (Union, types.UnionType):
+    if get_origin(annotation) not in UNIONS:
         return annotation
     members = tuple(a for a in get_args(annotation) if not _is_response(a))
     return Union[members] if members else annotation  # noqa: UP007 - known at run time
@@ -80,9 +79,11 @@ def _is_response(annotation: Any) -> bool:
 
 
 def _promises(annotation: Any) -> bool:
-    annotation = strip(annotation)
-    if _is_response(annotation):
+    parts = list_parts(annotation)
+    if _is_response(parts[0]):
         return False
-    if is_model(annotation) or is_typeddict(annotation):
-        return True
-    return any(_promises(arg) for arg in get_args(annotation))
+    return any(_is_promise(part) for part in parts)
+
+
+def _is_promise(part: Any) -> bool:
+    return is_typeddict(part) or (is_model(part) and not _is_response(part))

@@ -8,6 +8,7 @@ from typing import Any
 from arbvantage_provider.actions.action import Action
 from arbvantage_provider.exceptions import HandlerSignatureError, RegistrationError
 from arbvantage_provider.executors.calls import describe
+from arbvantage_provider.handlers.layers import evaluate_signature
 from arbvantage_provider.handlers.types import strip
 
 _REMEDY = "write it as a function at the top of a module"
@@ -46,9 +47,7 @@ def check_sendable(action: Action) -> None:
 
 def _refuse_local_classes(action: Action) -> None:
     """A model that is defined inside a function cannot be found by its name."""
-    for parameter in inspect.signature(
-        action.handler, eval_str=True
-    ).parameters.values():
+    for parameter in evaluate_signature(action.handler).parameters.values():
         annotation = strip(parameter.annotation)
         if inspect.isclass(annotation) and "<locals>" in annotation.__qualname__:
             problem = (

@@ -4,10 +4,11 @@ Both are one ``bytes``, whichever executor carries them: it has nothing to look 
 and what cannot be pickled is found on the side where it is.
 """
 
+import asyncio
 import pickle
 import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import override
@@ -67,12 +68,18 @@ def run_packed(call: bytes) -> bytes:
         return _pack_error(UnsendableError("call", describe(error)))
     try:
         value = function(*args, **kwargs)
+        if hasattr(type(value), "__await__"):
+            value = asyncio.run(_await(value))
     except BaseException as error:  # noqa: BLE001 - it belongs to the caller
         return _pack_error(error)
     try:
         return pickle.dumps((value, None, ""))
     except BaseException as error:  # noqa: BLE001 - a class says how it is pickled
         return _pack_error(UnsendableError("result", describe(error)))
+
+
+async def _await(value: Awaitable[Any]) -> Any:
+    return await value
 
 
 def unpack_outcome(outcome: bytes) -> Any:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
@@ -52,6 +52,10 @@ class Inputs(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait on this thread."""
+        ...
+
+    def settle(self, value: Awaitable[Any]) -> Any:
+        """What an awaitable gives, from a thread; at most until the deadline."""
         ...
 
     async def wait(self, seconds: float) -> None:

@@ -16,7 +16,9 @@ def retry_sync(invoke: Invoke, retry: Retry) -> Invoke:
         waits = retry.draw_waits()
         while True:
             try:
-                return invoke(inputs)
+                value = invoke(inputs)
+                is_awaited = hasattr(value.__class__, "__await__")
+                return inputs.settle(value) if is_awaited else value
             except retry.on as error:
                 inputs.sleep(_next_wait(inputs, error, waits))
                 if inputs.is_over:

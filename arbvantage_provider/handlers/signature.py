@@ -2,11 +2,18 @@
 
 import functools
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from arbvantage_provider.exceptions import HandlerSignatureError
+from arbvantage_provider.handlers.layers import (
+    AnnotationError,
+    evaluate_signature,
+    find_entry,
+    find_kind_problem,
+)
+
+_BOUND_LATER: Final[tuple[Any, ...]] = (classmethod, functools.partialmethod)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +23,8 @@ class Signature:
     Attributes:
         parameters: in the order of the definition.
         returns: the return annotation, or ``inspect.Signature.empty``.
-        is_async: whether what it returns is to be awaited.
+        is_async: whether a call of it makes a coroutine, and so belongs on the loop.
+            A sync one that returns something to await is known when it does.
         is_wrapped: whether a decorator stands in front of it, which may take
             arguments by name only.
     """
@@ -35,67 +43,39 @@ def read_signature(action: str, handler: Any) -> Signature:
             annotation that cannot be resolved.
     """
     if not callable(handler):
-        problem = f"{handler!r} cannot be called; register a function"
-        raise HandlerSignatureError(action, "", problem)
-    function = _find_function(handler)
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        problem = "the handler is a generator; return one value instead of yielding"
+        raise HandlerSignatureError(action, "", _refuse_uncallable(handler))
+    if problem := find_kind_problem(handler):
         raise HandlerSignatureError(action, "", problem)
     try:
-        signature = inspect.signature(handler, eval_str=True)
+        signature = evaluate_signature(handler)
+    except AnnotationError as error:
+        raise HandlerSignatureError(action, error.parameter, str(error)) from error
     except Exception as error:
-        raise _refuse_annotation(action, handler, error) from error
-    bound = _find_bound(handler)
+        problem = f"the signature cannot be read: {error}"
+        raise HandlerSignatureError(action, "", problem) from error
+    bound = handler.keywords if isinstance(handler, functools.partial) else {}
     return Signature(
+        # No task may fill what a partial fills by name.
         parameters=tuple(
             p for name, p in signature.parameters.items() if name not in bound
         ),
         returns=signature.return_annotation,
-        is_async=_is_async(handler) or _is_async(function),
-        is_wrapped=hasattr(handler, "__wrapped__"),
+        is_async=inspect.iscoroutinefunction(find_entry(handler)),
+        is_wrapped=_is_wrapped(handler),
     )
 
 
-def _find_function(handler: Callable[..., Any]) -> Any:
-    """The function that runs in the end: below partials, objects and wrappers."""
-    function: Any = handler
-    while isinstance(function, functools.partial):
-        function = function.func
-    if not inspect.isroutine(function) and not inspect.isclass(function):
-        function = type(function).__call__
-    return inspect.unwrap(function)
+def _refuse_uncallable(handler: Any) -> str:
+    if isinstance(handler, _BOUND_LATER):
+        return (
+            "it cannot be called before its class is complete; register it after the "
+            "class, as register(…)(Class.method)"
+        )
+    return f"{handler!r} cannot be called; register a function"
 
 
-def _find_bound(handler: Any) -> frozenset[str]:
-    """The parameters that a partial fills by name; no task may fill them."""
-    if not isinstance(handler, functools.partial):
-        return frozenset()
-    return frozenset(handler.keywords)
-
-
-def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function)
-
-
-def _refuse_annotation(
-    action: str, handler: Callable[..., Any], error: Exception
-) -> HandlerSignatureError:
-    """Name the first annotation that fails by itself."""
-    annotations = getattr(_find_function(handler), "__annotations__", {})
-    scope = getattr(_find_function(handler), "__globals__", {})
-    for name, annotation in annotations.items():
-        if isinstance(annotation, str) and not _evaluates(annotation, scope):
-            problem = (
-                f"its annotation {annotation!r} cannot be resolved ({error}); "
-                "define or import the name at the top of the module"
-            )
-            return HandlerSignatureError(action, name, problem)
-    return HandlerSignatureError(action, "", f"the signature cannot be read: {error}")
-
-
-def _evaluates(annotation: str, scope: dict[str, Any]) -> bool:
-    try:
-        eval(annotation, scope)  # noqa: S307 - the handler's own annotation, as inspect does
-    except Exception:  # noqa: BLE001 - whatever it raises, it does not evaluate
-        return False
-    return True
+def _is_wrapped(handler: Any) -> bool:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    # ``singledispatch`` chooses by the first argument that is passed by position.
+    return hasattr(handler, "__wrapped__") and not hasattr(handler, "register")

@@ -4,25 +4,56 @@ import dataclasses
 import inspect
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from pydantic import BaseModel
-from typing_extensions import is_typeddict
+from typing_extensions import ReadOnly, is_typeddict
 
-_UNIONS = (Union, types.UnionType)
+from arbvantage_provider.annotations import find_alias, read_alias
+
+UNIONS = (Union, types.UnionType)
+_WRAPPERS = (Annotated, Required, NotRequired, ReadOnly, Final)
 
 
-def strip(annotation: Any) -> Any:
-    """The type inside ``Annotated``, ``Optional`` and ``NewType``."""
-    if get_origin(annotation) is Annotated:
-        return strip(get_args(annotation)[0])
-    if hasattr(annotation, "__supertype__"):
-        return strip(annotation.__supertype__)
-    if get_origin(annotation) in _UNIONS:
+def strip(annotation: Any, _above: tuple[Any, ...] = ()) -> Any:
+    """The type inside ``Annotated``, ``Optional``, ``NewType`` and aliases."""
+    inner = _open(annotation)
+    if inner is annotation or inner in _above:
+        return inner
+    return strip(inner, (*_above, annotation))
+
+
+def _open(annotation: Any) -> Any:
+    if find_alias(annotation) is not None:
+        return read_alias(annotation)
+    if get_origin(annotation) in _WRAPPERS:
+        return get_args(annotation)[0]
+    if get_origin(annotation) in UNIONS:
         members = [arg for arg in get_args(annotation) if arg is not type(None)]
-        if len(members) == 1:
-            return strip(members[0])
-    return annotation
+        return members[0] if len(members) == 1 else annotation
+    return getattr(annotation, "__supertype__", annotation)
+
+
+def list_parts(annotation: Any) -> list[Any]:
+    """The type and all that stands inside it, each once and without its wrappers."""
+    parts: list[Any] = []
+    below = [annotation]
+    while below:
+        part = strip(below.pop())
+        if part not in parts:
+            parts.append(part)
+            below += get_args(part)
+    return parts
 
 
 def is_unsaid(annotation: Any) -> bool:
@@ -38,10 +69,7 @@ def is_dict(annotation: Any) -> bool:
 
 def holds_model(annotation: Any) -> bool:
     """Whether a model or dataclass stands anywhere in the annotation."""
-    annotation = strip(annotation)
-    if is_model(annotation):
-        return True
-    return any(holds_model(arg) for arg in get_args(annotation))
+    return any(map(is_model, list_parts(annotation)))
 
 
 def is_model(annotation: Any) -> bool:

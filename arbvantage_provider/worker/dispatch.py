@@ -8,7 +8,8 @@ an answer.
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from copy import copy
 from types import CoroutineType
 from typing import Any, TypeAlias
@@ -41,6 +42,13 @@ from arbvantage_provider.worker.failures import describe_failure
 from arbvantage_provider.worker.keys import TaskKeys
 from arbvantage_provider.worker.lifespans import Lifespans
 from arbvantage_provider.worker.seam import Seam
+from arbvantage_provider.worker.settle import (
+    Outcome,
+    discard,
+    run_here,
+    start_on,
+    wait_for,
+)
 
 ErrorHook: TypeAlias = Callable[[BaseException, Task], object]
 """Turns what a handler raised into a response, or a dict that is already one."""
@@ -62,6 +70,8 @@ class Call:
         cancelled: whether nobody waits for the result any more.
         attempt: 1 for the first run of the handler.
         limit_keys: which limits it counts for, once that was asked.
+        loop: where a thread's handler has awaited what it returns; ``None``: nowhere.
+        settling: what is awaited there, if anything.
     """
 
     __slots__ = (
@@ -72,7 +82,9 @@ class Call:
         "cancelled",
         "deadline",
         "limit_keys",
+        "loop",
         "payload",
+        "settling",
         "task",
         "timeout",
     )
@@ -95,6 +107,8 @@ class Call:
         self.cancelled: bool = False
         self.attempt: int = 1
         self.limit_keys: TaskKeys | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.settling: Future[Outcome] | None = None
 
     @property
     def profile(self) -> Profile:
@@ -129,6 +143,26 @@ class Call:
     def sleep(self, seconds: float) -> None:
         """Wait on this thread."""
         self._dispatcher.clock.sleep(seconds)
+
+    def settle(self, value: Awaitable[Any]) -> Any:
+        """What a sync handler returned, awaited on the loop, at most to the deadline.
+
+        Raises:
+            ActionTimeoutError: if it passes.
+            BaseException: what it raises.
+        """
+        seconds = self.deadline - self._dispatcher.monotonic()
+        outcome: Outcome | None = None
+        if self.is_over:
+            discard(value)
+        elif self.loop is None:
+            outcome = run_here(value, seconds, self._dispatcher.logger_of(self.task))
+        else:
+            self.settling = start_on(self.loop, value)
+            outcome = wait_for(self.settling, seconds)
+        if outcome is None:
+            raise ActionTimeoutError(self.action.name, self.timeout)
+        return outcome()
 
     async def wait(self, seconds: float) -> None:
         """Wait on the running loop."""
@@ -239,13 +273,15 @@ class Dispatcher:
         call.deadline = self.monotonic() + call.timeout
 
     def run(self, call: Call) -> Answer:
-        """Call a sync handler on this thread.
+        """Call a sync handler on this thread; what it returns may have to be awaited.
 
         It cannot be interrupted: what it returns after its deadline is thrown
         away, and the answer is the same as if it had not returned.
         """
         try:
             value = call.action.invoke(call)
+            if value.__class__ is not dict and hasattr(value.__class__, "__await__"):
+                value = call.settle(value)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
             if self.monotonic() < call.deadline:
                 return self.fail(call.task, error)

@@ -32,6 +32,7 @@ from typing_extensions import override
 
 from arbvantage_provider.exceptions import LifespanError
 from arbvantage_provider.handlers.inject import Need, find_misuse, find_need, read_kind
+from arbvantage_provider.handlers.layers import AnnotationError, evaluate_signature
 from arbvantage_provider.handlers.readers import EMPTY
 from arbvantage_provider.handlers.types import is_unsaid
 from arbvantage_provider.worker.threads import ThreadPool
@@ -111,13 +112,12 @@ def read_lifespan(function: Any) -> Lifespan:
         )
         raise LifespanError(name, problem)
     try:
-        signature = inspect.signature(function, eval_str=True)
-    except Exception as error:
-        problem = (
-            f"its annotations cannot be resolved ({error}); define or import the "
-            "names at the top of the module"
-        )
+        signature = evaluate_signature(function)
+    except AnnotationError as error:
+        problem = f"parameter {error.parameter!r}: {error}"
         raise LifespanError(name, problem) from error
+    except Exception as error:
+        raise LifespanError(name, f"its signature cannot be read: {error}") from error
     needs = [
         _read_need(name, parameter)
         for parameter in signature.parameters.values()

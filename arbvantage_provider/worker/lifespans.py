@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, get_origin
 
 from arbvantage_provider.actions import Action, Actions
+from arbvantage_provider.annotations import AliasError, resolve_aliases
 from arbvantage_provider.exceptions import ConfigError, HandlerSignatureError
 from arbvantage_provider.handlers.inject import (
     Need,
@@ -110,6 +111,10 @@ class Lifespans:
 
 def _check_kind(kind: Any) -> Any:
     """The type that a value is given under; what is none may be a secret."""
+    try:
+        kind = resolve_aliases(kind)
+    except AliasError as error:
+        raise ConfigError(f"provide(type, value): {error}") from error
     known_by = read_kind(kind)
     is_type = inspect.isclass(known_by) or hasattr(known_by, "__supertype__")
     if not is_type and get_origin(known_by) is None:

@@ -87,6 +87,7 @@ class Runner:
             running = self._loop.create_task(self._run_async(call, ended))
             self._calls[running] = call
             return running
+        call.loop = self._loop
         timer = self._loop.call_later(call.timeout, _set, ended)
 
         def end() -> None:
@@ -121,9 +122,10 @@ class Runner:
             os._exit(os.EX_SOFTWARE)
 
     async def _cancel(self, call: Call, running: Running) -> None:
-        """Cancel an async handler; a thread looks at ``cancelled`` by itself."""
-        if call.action.is_async:
-            running.cancel()
+        """Cancel what is awaited; a thread looks at ``cancelled`` by itself."""
+        awaited = running if call.action.is_async else call.settling
+        if awaited is not None:
+            awaited.cancel()
             await asyncio.wait({running}, timeout=self.clean_up)
 
 

@@ -352,7 +352,6 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "an exiting serialiser": (lambda: {"a": Exits()}, "data.a"),
     "a key that cannot be written": (lambda: {"k": {BadKey(): 1}}, "data"),
     "too deep": (lambda: {"d": nested(5_000)}, "data.d"),
-    "a coroutine": (coroutine, "data is of type 'coroutine'"),
     "a coroutine in a dict": (lambda: {"c": coroutine()}, "data.c is of type"),
 }
 

@@ -20,7 +20,7 @@ HANDLERS: tuple[Callable[..., Any], ...] = (
     *(sent.add, sent.get_pid, sent.move, sent.tell_rest, sent.respond),
     *(sent.fail, sent.fail_oddly, sent.refuse, sent.refuse_with_lock, sent.limit),
     *(sent.leave, sent.return_lock, sent.return_unreadable, sent.die, sent.die_held),
-    *(sent.hold, sent.leave_file),
+    *(sent.hold, sent.leave_file, sent.add_soon, sent.add_inside),
 )
 
 

@@ -70,6 +70,14 @@ def test_handlers_get_arguments_and_give_results(
     assert (responded.status, responded.data) == ("warning", {"left": 1})
 
 
+@pytest.mark.parametrize("action", ["add_soon", "add_inside"])
+def test_what_they_return_is_awaited_there(
+    hub: LocalHub, make_provider: Make, action: str
+) -> None:
+    with running(make_provider(ProcessPool, max_concurrency=2), hub):
+        assert hub.submit(action, {"a": 1, "b": 2}).result().data == 3
+
+
 def test_handlers_raise_as_they_do_on_a_thread(
     hub: LocalHub, make_provider: Make, tmp_path: Path
 ) -> None:
