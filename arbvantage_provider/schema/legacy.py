@@ -35,11 +35,11 @@ from typing import (
     get_origin,
 )
 
-import typing_extensions
 from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
+from arbvantage_provider.annotations import AliasError, find_alias, resolve_aliases
 from arbvantage_provider.exceptions import SchemaError
 from arbvantage_provider.schema.classes import compile_class, is_hashable, may_be_key
 from arbvantage_provider.schema.leaves import (
@@ -52,11 +52,6 @@ from arbvantage_provider.schema.leaves import (
 from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 
 _UNIONS = (Union, types.UnionType)
-_NAMED: tuple[Any, ...] = (
-    typing.NewType,
-    typing_extensions.TypeAliasType,
-    getattr(typing, "TypeAliasType", typing.NewType),  # of Python 3.12 and later
-)
 _VALUES = (
     *(tuple, set, frozenset, int, float),
     *(types.FunctionType, types.BuiltinFunctionType, types.MethodType),
@@ -156,6 +151,10 @@ def is_optional(declared: object) -> bool:
 
 def compile_type(declared: Any, place: Place) -> Any:
     """Any row of the grammar, as a type that pydantic understands."""
+    try:
+        declared = resolve_aliases(declared)
+    except AliasError as error:
+        raise place.refuse(str(error)) from error
     if isinstance(declared, _OptionalType):
         return Optional[_compile_part(declared.declared, place)]  # noqa: UP045 - at run time
     if place.is_key and not may_be_key(declared):
@@ -171,10 +170,12 @@ def compile_type(declared: Any, place: Place) -> Any:
 def _compile_typing(declared: Any, place: Place) -> Any:
     """What typing and pydantic know, with the grammar's own forms inside."""
     origin = get_origin(declared)
+    if find_alias(declared):  # one that holds itself, as ``JsonValue`` does
+        return _compile_leaf(declared, (), place)
     if origin is not None:
         return _compile_generic(declared, origin, place)
-    if isinstance(declared, _NAMED):
-        return _compile_named(declared, place)
+    if isinstance(declared, typing.NewType):
+        return compile_type(declared.__supertype__, place.below("", "", declared))
     return _compile_leaf(declared, (), place)
 
 
@@ -202,19 +203,6 @@ def _compile_leaf(leaf: Any, metadata: tuple[Any, ...], place: Place) -> Any:
     except UNBUILDABLE as error:
         raise place.refuse(describe_problem(error)) from error
     return compiled
-
-
-def _compile_named(named: Any, place: Place) -> Any:
-    """What a ``NewType`` or ``type X = …`` stands for.
-
-    One that stands for itself, as ``JsonValue`` does, is left to pydantic.
-    """
-    try:
-        is_new_type = isinstance(named, typing.NewType)
-        meaning = named.__supertype__ if is_new_type else named.__value__
-        return compile_type(meaning, place.below("", "", named))
-    except (SchemaError, NameError):
-        return _compile_leaf(named, (), place)
 
 
 def _compile_list(declared: list[Any], place: Place) -> Any:
@@ -254,6 +242,8 @@ def _compile_container(declared: Any, origin: Any, place: Place) -> Any:
 
 
 def _compile_annotated(inner: Any, metadata: tuple[Any, ...], place: Place) -> Any:
+    if isinstance(inner, typing.NewType):
+        return compile_type(Annotated[(inner.__supertype__, *metadata)], place)
     if isinstance(inner, type):
         return _compile_leaf(inner, metadata, place)
     return Annotated[(compile_type(inner, place), *metadata)]
