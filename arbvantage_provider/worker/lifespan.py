@@ -114,7 +114,7 @@ def read_lifespan(function: Any) -> Lifespan:
     try:
         signature = evaluate_signature(function)
     except AnnotationError as error:
-        problem = f"parameter {error.parameter!r}: {error}"
+        problem = f"its annotations cannot be resolved ({error.parameter!r}: {error})"
         raise LifespanError(name, problem) from error
     except Exception as error:
         raise LifespanError(name, f"its signature cannot be read: {error}") from error
