@@ -7,8 +7,11 @@ import ipaddress
 import os
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from typing_extensions import override
 
 from arbvantage_provider.exceptions import ConfigError
 
@@ -24,6 +27,20 @@ _PLACE: Final = re.compile(
 )
 _HIGHEST_PORT: Final = 65_535
 _IN_CLUSTER: Final = (".svc", ".svc.cluster.local")
+
+PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
+"""The variables that name a proxy; the first that is set counts."""
+NO_PROXIES: Final = ("no_grpc_proxy", "no_proxy")
+"""The variables that list hosts that are reached directly; again the first."""
+BY_ADDRESS: Final = (
+    "GRPC_ADDRESS_HTTP_PROXY",
+    "GRPC_ADDRESS_HTTP_PROXY_ENABLED_ADDRESSES",
+)
+"""The variables of a proxy for some IP addresses; both are needed."""
+_PROXY: Final = re.compile(
+    r"http://(?:[^@/?#]*@)?"
+    r"(?P<place>(?:\[[\da-fA-F:.]+\]|[\w.-]+)(?::\d+)?)(?:[/?#][^@]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +153,69 @@ def choose_tls(address: Address, tls: TLS | None) -> TLS | None:
     if address.scheme == "grpcs":
         return tls or TLS()
     return None if address.scheme else tls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """An HTTP proxy that leads to a hub.
+
+    Attributes:
+        variable: the one of the environment that names it.
+        place: its ``host:port``, without user and password; ``""`` where they cannot
+            be told apart.
+    """
+
+    variable: str
+    place: str = ""
+
+    @override
+    def __str__(self) -> str:
+        place = f"{self.place} " if self.place else ""
+        return f"the proxy {place}of {self.variable}"
+
+
+def choose_proxy(address: Address, variables: Mapping[str, str]) -> Proxy | None:
+    """The proxy that gRPC is to reach this address by; ``None``: by none.
+
+    What is near is reached directly. For the rest the rules are those of gRPC: a proxy
+    is written ``http://host:port``, and any other value is none.
+
+    Args:
+        address: where the hub is.
+        variables: the environment.
+    """
+    if address.is_near:
+        return None
+    variable = _find_first(PROXIES, variables)
+    value = variables.get(variable, "")
+    direct = variables.get(_find_first(NO_PROXIES, variables), "")
+    if value.startswith("http://") and not _is_listed(address.host, direct):
+        found = _PROXY.fullmatch(value)
+        return Proxy(variable=variable, place=found["place"] if found else "")
+    if all(variables.get(name) for name in BY_ADDRESS):
+        return Proxy(variable=BY_ADDRESS[0])
+    return None
+
+
+def _find_first(names: tuple[str, ...], variables: Mapping[str, str]) -> str:
+    return next((name for name in names if name in variables), "")
+
+
+def _is_listed(host: str, entries: str) -> bool:
+    """Whether a host ends with one of the entries, or is in a network that is one."""
+    return any(
+        host.lower().endswith(entry.lower()) or entry == "*" or _is_within(host, entry)
+        for entry in map(str.strip, entries.split(","))
+        if entry
+    )
+
+
+def _is_within(host: str, network: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(host)
+        return "/" in network and ip in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def _check_scheme(scheme: str, url: str) -> Scheme:

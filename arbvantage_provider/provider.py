@@ -47,6 +47,7 @@ from arbvantage_provider.settings import (
     make_settings,
     read_address,
     read_environment,
+    read_proxy,
 )
 from arbvantage_provider.text import trim_token
 from arbvantage_provider.worker.answers import Format
@@ -503,6 +504,7 @@ class Provider:
         lines = Lines(
             address,
             settings.tls,
+            proxy=read_proxy(address),
             max_receive_bytes=settings.max_receive_bytes,
             max_send_bytes=settings.max_send_bytes,
             monotonic=self._clock.monotonic,
@@ -511,7 +513,8 @@ class Provider:
         if not lines.is_encrypted and not address.is_near:
             advice = f"write grpcs://{address.target} for TLS"
             text = "the token and all tasks travel in the clear"
-            self.logger.warning(text, hub=url, advice=advice)
+            proxy = {"proxy": str(lines.proxy)} if lines.proxy else {}
+            self.logger.warning(text, hub=url, advice=advice, **proxy)
         return HubClient(
             url=url,
             provider=self.name,

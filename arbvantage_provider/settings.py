@@ -23,7 +23,14 @@ from pydantic import (
 )
 from pydantic import field_validator as validates
 
-from arbvantage_provider.connection import TLS, Address, choose_tls, parse_address
+from arbvantage_provider.connection import (
+    TLS,
+    Address,
+    Proxy,
+    choose_proxy,
+    choose_tls,
+    parse_address,
+)
 from arbvantage_provider.exceptions import ConfigError, nearest_name
 from arbvantage_provider.text import trim_token
 
@@ -209,6 +216,11 @@ def suggest_variable(name: str, value: str) -> Generator[None]:
     finally:
         if not is_set:
             os.environ.pop(name, None)
+
+
+def read_proxy(address: Address) -> Proxy | None:
+    """The proxy that the environment names for this address, if any."""
+    return choose_proxy(address, os.environ)
 
 
 def load_timezone(name: str) -> dt.tzinfo:

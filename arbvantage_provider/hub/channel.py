@@ -7,7 +7,7 @@ from typing import Any, Final
 import grpc
 from grpc import aio
 
-from arbvantage_provider.connection import TLS, Address, choose_tls
+from arbvantage_provider.connection import TLS, Address, Proxy, choose_tls
 from arbvantage_provider.hub.credentials import Credentials, watch_credentials
 from arbvantage_provider.hub.files import Watched
 from arbvantage_provider.protos import hub_pb2, hub_pb2_grpc
@@ -24,6 +24,11 @@ OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     # What is sent again, and when, is decided in the worker alone.
     ("grpc.enable_retries", 0),
 )
+_DIRECTLY: Final = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.address_http_proxy_enabled_addresses", ""),
+)
+"""Options that keep gRPC from the proxies that the environment names."""
 WAIT: Final = 1.0
 """Seconds until it is looked again why there is no connection."""
 
@@ -57,6 +62,8 @@ class Lines:
     Args:
         address: where the hub is.
         tls: what TLS is spoken with, where the address leaves it to that.
+        proxy: what gRPC finds in the environment to reach it by; ``None``: it is not
+            to look.
         max_receive_bytes: how long a message of the hub may be.
         max_send_bytes: how long one to it may be.
         monotonic: a clock, in seconds.
@@ -64,16 +71,18 @@ class Lines:
 
     Attributes:
         is_encrypted: whether TLS is spoken.
+        proxy: as given.
 
     Raises:
         ConfigError: if a file of ``tls`` cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting, or a part of its own
         self,
         address: Address,
         tls: TLS | None,
         *,
+        proxy: Proxy | None,
         max_receive_bytes: int,
         max_send_bytes: int,
         monotonic: Callable[[], float],
@@ -87,6 +96,9 @@ class Lines:
             ("grpc.max_receive_message_length", max_receive_bytes),
             ("grpc.max_send_message_length", max_send_bytes),
         )
+        self.proxy = proxy
+        if proxy is None:
+            self._options += _DIRECTLY
         self._credentials: Watched[Credentials] | None = None
         if tls is not None:
             self._credentials = watch_credentials(tls, monotonic=monotonic, warn=warn)

@@ -179,7 +179,9 @@ class HubClient:
             pass
         when = "" if fault.is_certain else f" within {seconds:g} s"
         told = f" ({said})" if said else ""
-        where = f"no connection to the hub at {self.url}{when}"
+        proxy = self._lines.proxy
+        through = f" through {proxy}" if proxy else ""
+        where = f"no connection to the hub at {self.url}{through}{when}"
         raise ConnectionError(f"{where}: {fault.words}{told}")
 
     async def get_task(self) -> Task | Pause | Oversized | None:
@@ -319,6 +321,8 @@ class HubClient:
     def _describe(self, error: aio.AioRpcError) -> str:
         """The status and the hub's words, which may quote the token."""
         words = self._gate.redact(error.details() or "no details")
+        if (proxy := self._lines.proxy) and error.code() is StatusCode.UNAVAILABLE:
+            words += f" (through {proxy})"
         between = " (not by the hub, but on the way)" if _find_between(error) else ""
         return f"{error.code().name}: {words}{between}"
 

@@ -140,6 +140,7 @@ def test_a_poll_that_is_held_ends_on_the_channel_where_it_began(authority: Any) 
         lines = Lines(
             parse_address(hub.url),
             TLS(roots=authority.roots, **mine._asdict()),
+            proxy=None,
             max_receive_bytes=100_000,
             max_send_bytes=100_000,
             monotonic=clock,

@@ -5,7 +5,12 @@ import re
 from collections.abc import Callable
 
 from arbvantage_provider import TLS, Provider
-from arbvantage_provider.connection import parse_address
+from arbvantage_provider.connection import (
+    BY_ADDRESS,
+    NO_PROXIES,
+    PROXIES,
+    parse_address,
+)
 from arbvantage_provider.hub import faults
 from arbvantage_provider.settings import ENVIRONMENT
 
@@ -16,6 +21,14 @@ def test_the_addresses_are_those_that_are_read(read_table: ReadTable) -> None:
     rows = read_table("connection.md", "## The address")
     shown = [url for row in rows for url in re.findall(r"`([^`]+)`", row[0])]
     assert {parse_address(url).scheme for url in shown} == {"", "grpc", "grpcs", "unix"}
+
+
+def test_the_variables_of_proxies_are_those_that_are_read(
+    read_table: ReadTable,
+) -> None:
+    rows = read_table("connection.md", "### Proxies")
+    shown = [tuple(re.findall(r"`([^`]+)`", row[0])) for row in rows]
+    assert shown == [PROXIES, NO_PROXIES, BY_ADDRESS]
 
 
 def test_the_parts_of_tls_are_those_that_there_are(read_table: ReadTable) -> None:
