@@ -1,13 +1,28 @@
 """Dataclasses, TypedDicts, NamedTuples and recursive types, as strict as a dict."""
 
+import copy
 import dataclasses
 import inspect
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Collection,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, GetCoreSchemaHandler, RootModel, TypeAdapter
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    RootModel,
+    TypeAdapter,
+)
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 from typing_extensions import is_typeddict
 
@@ -31,7 +46,49 @@ def compile_class(type_: Any, *, closed: bool = False) -> Any:
     adapter.rebuild(raise_errors=True)
     if inspect.isclass(type_) and not has_parts(type_):
         return type_
-    return Annotated[type_, _Tightened(type_, closed, adapter.core_schema)]
+    return Annotated[type_, Tightened(type_, closed, adapter.core_schema)]
+
+
+def compile_tagged(union: Any, discriminator: Any, *, closed: bool = False) -> Any:
+    """A union whose members are told apart by one field, as strict as a class.
+
+    pydantic looks for the tags in its own schema of each member, where no check
+    stands before them.
+
+    Args:
+        union: of models, dataclasses and ``TypedDict``s.
+        discriminator: the field's name, or a ``Discriminator``.
+        closed: whether keys that a class does not know are refused.
+
+    Raises:
+        PydanticUserError: or another of ``problems.UNBUILDABLE``, if the members
+            cannot be told apart.
+    """
+    adapter: TypeAdapter[Any] = TypeAdapter(name_tags(union, discriminator))
+    adapter.rebuild(raise_errors=True)
+    return Annotated[
+        union, Tightened(union, closed, adapter.core_schema, discriminator)
+    ]
+
+
+def name_tags(union: Any, discriminator: Any) -> Any:
+    """The union as pydantic wants it declared."""
+    return Annotated[union, Field(discriminator=discriminator)]
+
+
+def split_discriminator(metadata: Iterable[Any]) -> tuple[Any, list[Any]]:
+    """The discriminator in the metadata of an ``Annotated``, if any, and the rest."""
+    discriminator: Any = None
+    others: list[Any] = []
+    for part in metadata:
+        if isinstance(part, Discriminator):
+            discriminator = part
+            continue
+        if isinstance(part, FieldInfo) and part.discriminator is not None:
+            discriminator, part = part.discriminator, copy.copy(part)  # noqa: PLW2901
+            part.discriminator = None
+        others.append(part)
+    return discriminator, others
 
 
 def has_parts(class_: Any) -> bool:
@@ -72,12 +129,20 @@ def is_hashable(compiled: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class _Tightened:
-    """Stands first in an ``Annotated``, so that all else stands around it."""
+class Tightened:
+    """Stands first in an ``Annotated``, so that all else stands around it.
+
+    Attributes:
+        type_: what it stands behind.
+        closed: whether keys that a class does not know are refused.
+        core: what pydantic built of it.
+        discriminator: what tells the members of a union apart, if anything does.
+    """
 
     type_: Any
     closed: bool
     core: CoreSchema = dataclasses.field(compare=False, repr=False)
+    discriminator: Any = None
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

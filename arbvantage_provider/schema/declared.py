@@ -4,12 +4,14 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import UnionType
 from typing import (
     Annotated,
     Any,
     Literal,
     NotRequired,
     Required,
+    Union,
     cast,
     get_args,
     get_origin,
@@ -202,6 +204,8 @@ def _choose_reader(type_: Any, place: Place) -> Callable[[Any], Mapping[str, Fie
         return _read_typed_dict
     if inspect.isclass(type_) and dataclasses.is_dataclass(type_):
         return _read_dataclass
+    if get_origin(type_) in {Annotated, Union, UnionType}:
+        raise place.refuse("the whole cannot be a union; write {'item': …}, as a field")
     raise place.refuse(
         f"{type_!r} is no schema; write a dict such as {{'name': str}}, a BaseModel, "
         "a dataclass or a TypedDict"

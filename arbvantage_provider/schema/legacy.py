@@ -41,7 +41,13 @@ from typing_extensions import TypedDict
 
 from arbvantage_provider.annotations import AliasError, find_alias, resolve_aliases
 from arbvantage_provider.exceptions import SchemaError
-from arbvantage_provider.schema.classes import compile_class, is_hashable, may_be_key
+from arbvantage_provider.schema.classes import (
+    compile_class,
+    compile_tagged,
+    is_hashable,
+    may_be_key,
+    split_discriminator,
+)
 from arbvantage_provider.schema.leaves import (
     PLAIN,
     STRICT,
@@ -246,7 +252,14 @@ def _compile_annotated(inner: Any, metadata: tuple[Any, ...], place: Place) -> A
         return compile_type(Annotated[(inner.__supertype__, *metadata)], place)
     if isinstance(inner, type):
         return _compile_leaf(inner, metadata, place)
-    return Annotated[(compile_type(inner, place), *metadata)]
+    discriminator, others = split_discriminator(metadata)
+    if discriminator is None:
+        return Annotated[(compile_type(inner, place), *metadata)]
+    try:
+        tagged = compile_tagged(inner, discriminator, closed=place.extra == "forbid")
+    except UNBUILDABLE as error:
+        raise place.refuse(describe_problem(error)) from error
+    return Annotated[(tagged, *others)] if others else tagged
 
 
 def _compile_members(args: tuple[Any, ...], place: Place) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from typing import (
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationInfo,
@@ -29,7 +30,13 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import override
 
-from arbvantage_provider.schema.classes import compile_class, has_parts
+from arbvantage_provider.schema.classes import (
+    compile_class,
+    compile_tagged,
+    has_parts,
+    name_tags,
+    split_discriminator,
+)
 from arbvantage_provider.schema.leaves import STRICT, find_marker, make_union
 from arbvantage_provider.schema.problems import UNBUILDABLE
 
@@ -106,17 +113,27 @@ class _StrictClass:
     """Makes the parts of a class strict on JSON input, when the model is built.
 
     Only then are all names known. What holds the very model stays as it is.
+
+    Attributes:
+        discriminator: what tells the members apart, if it is a union of classes.
     """
+
+    discriminator: Any = None
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        building, plain = _BUILDING.get(), handler(source)
+        tags, building = self.discriminator, _BUILDING.get()
+        plain = handler(source)
+        if tags is not None:
+            plain = handler.generate_schema(name_tags(source, tags))
         if id(source) in building:
             return plain
         token = _BUILDING.set(building | {id(source)})
         try:
-            compiled = compile_class(source)
+            compiled = (
+                compile_class(source) if tags is None else compile_tagged(source, tags)
+            )
         except UNBUILDABLE:
             return plain  # where the model is, more names may be known
         finally:
@@ -127,7 +144,13 @@ class _StrictClass:
 
 def _tighten_field(field: FieldInfo) -> FieldInfo:
     tightened = copy.copy(field)
-    type_, metadata = _tighten(field.annotation, tuple(field.metadata))
+    tags = (
+        ()
+        if field.discriminator is None
+        else (Field(discriminator=field.discriminator),)
+    )
+    tightened.discriminator = None
+    type_, metadata = _tighten(field.annotation, (*tags, *field.metadata))
     tightened.annotation, tightened.metadata = type_, list(metadata)
     return tightened
 
@@ -142,13 +165,23 @@ def _tighten(
     if hasattr(type_, "__supertype__"):
         return _tighten(type_.__supertype__, metadata, as_key=as_key)
     if origin in (Union, types.UnionType):
-        union = make_union(tuple(_tighten_part(arg, as_key=as_key) for arg in args))
-        plain, *marks = get_args(union) if get_origin(union) is Annotated else (union,)
-        return plain, (*marks, *metadata)
+        return _tighten_union(type_, metadata, as_key=as_key)
     if args and getattr(origin, "__module__", "") in _CONTAINERS:
         return origin[_tighten_items(origin, args)], metadata
     inner = () if _is_whole(type_) else (_StrictClass(),)
     return type_, (*inner, *metadata, *_find_checks(type_, as_key=as_key))
+
+
+def _tighten_union(
+    type_: Any, metadata: tuple[Any, ...], *, as_key: bool
+) -> tuple[Any, tuple[Any, ...]]:
+    discriminator, others = split_discriminator(metadata)
+    if discriminator is not None:
+        return type_, (_StrictClass(discriminator), *others)
+    members = tuple(_tighten_part(arg, as_key=as_key) for arg in get_args(type_))
+    union = make_union(members)
+    plain, *marks = get_args(union) if get_origin(union) is Annotated else (union,)
+    return plain, (*marks, *metadata)
 
 
 def _tighten_items(origin: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -8,6 +8,8 @@ from typing import Any, Final, cast
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from arbvantage_provider.schema.classes import Tightened
+
 _HOUSE: Final = "arbvantage_provider."
 _WORDS: Final = tuple(inspect.signature(Field).parameters)
 _PLAIN: Final = cast("FieldInfo", Field())
@@ -48,6 +50,8 @@ def _unfold(metadata: Iterable[Any]) -> Iterator[Any]:
         if isinstance(part, FieldInfo):
             yield part
             yield from part.metadata
+        elif isinstance(part, Tightened) and part.discriminator is not None:
+            yield Field(discriminator=part.discriminator)
         elif type(part).__module__ == "annotated_types" and hasattr(part, "__iter__"):
             yield from part
         else:
