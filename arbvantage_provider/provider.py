@@ -27,6 +27,7 @@ from arbvantage_provider.hub.tokens import (
     TokenFromFunction,
     TokenFunction,
     TokenSource,
+    run_on_thread,
 )
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.middleware import Middleware, check_middleware
@@ -152,6 +153,7 @@ class Provider:
         log_file: str | None = None,
     ) -> None:
         self._token_function = auth_token if callable(auth_token) else None
+        self._piped_token: TokenFile | None = None
         if self._token_function is not None and auth_token_file is not None:
             raise ConfigError(TWO_TOKENS)
         self.settings: ProviderSettings = make_settings(
@@ -342,7 +344,10 @@ class Provider:
         refuse_to_start_in_child()
         if self._hub_name is not None:
             hub_url = auth_token = None
-        client = self._make_client(hub_url or self.settings.hub_url, auth_token)
+        url = hub_url or self.settings.hub_url
+        # A file may be a pipe, whose writer is waited for.
+        make_client = partial(self._make_client, url, auth_token)
+        client: HubClient = await run_on_thread(make_client)
         stopping = asyncio.Event()
         injected: dict[Any, Any] = {}
         worker = self._make_worker(client, stopping, injected)
@@ -529,11 +534,15 @@ class Provider:
         if token is None and self._token_function is not None:
             return TokenFromFunction(self._token_function, self._redactor)
         if token is None and settings.auth_token_file is not None:
-            return TokenFile(
+            if self._piped_token is not None:
+                return self._piped_token
+            source = TokenFile(
                 settings.auth_token_file,
                 monotonic=self._clock.monotonic,
                 warn=self._warn_of_file,
             )
+            self._piped_token = source if source.is_piped else None
+            return source
         token = settings.token if token is None else trim_token(token)
         if not token:
             problem = "there is no token to show; set auth_token (PROVIDER_AUTH_TOKEN)"

@@ -87,9 +87,12 @@ class TokenFile:
     """A token in a file of its own, which may change.
 
     Args:
-        path: the file: UTF-8; a byte order mark and line ends are no part of the token.
+        path: the file, or a pipe: UTF-8; a byte order mark and line ends are no part of the token.
         monotonic: a clock, in seconds.
         warn: told once why a change could not be used.
+
+    Attributes:
+        is_piped: whether it is a pipe, and so was read for good.
 
     Raises:
         ConfigError: if the file holds no token.
@@ -106,6 +109,7 @@ class TokenFile:
     ) -> None:
         read = partial(_read_token, path)
         self._file = Watched([path], read, monotonic=monotonic, warn=warn)
+        self.is_piped: bool = self._file.is_piped
 
     def look(self) -> str:
         """The token, as the file held it a second ago at most."""

@@ -1,7 +1,8 @@
 """TLS to a hub: what is trusted, what is refused, and what the user reads then."""
 
 import dataclasses
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,44 @@ def test_a_file_that_cannot_be_used_is_named_at_the_start(
     with pytest.raises(ConfigError, match=f"^{expected}") as caught:
         provider.start()
     assert "PRIVATE KEY-----\nM" not in str(caught.value)
+
+
+@pytest.fixture
+def put_into_pipe() -> Iterator[Callable[[Path], str]]:
+    """Makes of a file what a shell makes of ``<(cat file)``."""
+    ends: list[int] = []
+
+    def put(file: Path) -> str:
+        reading, writing = os.pipe()
+        ends.append(reading)
+        os.write(writing, file.read_bytes())
+        os.close(writing)
+        return f"/dev/fd/{reading}"
+
+    yield put
+    for end in ends:
+        os.close(end)
+
+
+def test_each_file_may_be_a_pipe_that_is_read_once(
+    authority: Any, make_provider: Make, put_into_pipe: Callable[[Path], str]
+) -> None:
+    roots, pair = put_into_pipe(authority.roots), authority.issue("a-client")
+    key, certificate = put_into_pipe(pair.key), put_into_pipe(pair.certificate)
+    tls = TLS(roots=roots, certificate=certificate, key=key)
+    server = TLS(roots=authority.roots, **authority.issue()._asdict())
+    with LocalHub(tls=server) as hub:
+        assert works(make_provider(tls=tls), hub)
+
+
+def test_a_key_from_a_pipe_that_is_another_one_is_refused(
+    authority: Any, make_provider: Make, put_into_pipe: Callable[[Path], str]
+) -> None:
+    certificate = authority.issue().certificate
+    key = put_into_pipe(authority.issue().key)
+    provider = make_provider(tls=TLS(certificate=certificate, key=key), auth_token="t")
+    with pytest.raises(ConfigError, match="is not the key of the certificate"):
+        provider.start()
 
 
 def put_mark(file: Path) -> Path:

@@ -4,8 +4,11 @@ import asyncio
 import json
 import os
 import re
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +250,168 @@ def test_every_token_that_a_file_held_is_cut_out_of_the_log(
     assert "was ***, is ***" in text
     assert TOKEN not in text
     assert OTHER not in text
+
+
+# --- from a pipe --------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """A named pipe that nobody writes to."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    return pipe
+
+
+@pytest.fixture
+def substitution() -> Iterator[str]:
+    """What a shell makes of ``<(echo token)``."""
+    reading, writing = os.pipe()
+    os.write(writing, TOKEN.encode() + b"\n")
+    os.close(writing)
+    yield f"/dev/fd/{reading}"
+    os.close(reading)
+
+
+def test_a_token_is_read_once_from_a_process_substitution(
+    substitution: str, make_provider: Make, start: Start
+) -> None:
+    provider = make_provider(auth_token_file=substitution)
+    with LocalHub(TOKEN) as hub:
+        for _ in range(2):
+            run = start(provider, hub)
+            assert answer(hub)
+            run.stop()
+        assert hub.refused == 0
+
+
+def test_a_token_from_a_pipe_is_the_only_one_when_it_is_refused(
+    substitution: str, make_provider: Make
+) -> None:
+    with LocalHub(OTHER) as hub:
+        problem = fail(make_provider(auth_token_file=substitution), hub)
+    assert "refuses the token" in problem
+    assert "auth_token_file" in problem
+    assert "pipe" not in problem
+
+
+def test_the_writer_of_a_named_pipe_is_waited_for(
+    pipe: Path, make_provider: Make, start: Start
+) -> None:
+    with LocalHub(TOKEN) as hub:
+        start(make_provider(auth_token_file=pipe), hub)
+        # Opened for writing, a pipe waits until somebody reads it.
+        with pipe.open("wb") as end:
+            end.write(TOKEN.encode())
+        assert answer(hub)
+
+
+def test_a_pipe_may_be_named_in_the_environment(
+    substitution: str, environment: SetEnv, start: Start
+) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment("PROVIDER_AUTH_TOKEN_FILE", substitution)
+    provider = Provider.from_env()
+
+    @provider.actions.register()
+    def echo(text: str) -> dict[str, str]:
+        return {"text": text}
+
+    with LocalHub(TOKEN) as hub:
+        start(provider, hub)
+        assert answer(hub)
+
+
+def test_a_program_may_be_given_its_token_by_stdin(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from arbvantage_provider import Provider\n"
+        "from arbvantage_provider.testing import LocalHub\n"
+        "provider = Provider('p', auth_token_file='/dev/stdin')\n"
+        "provider.actions.register('stop')(provider.stop)\n"
+        f"with LocalHub({TOKEN!r}) as hub:\n"
+        "    hub.submit('stop')\n"
+        "    provider.start(hub_url=hub.url)\n"
+        "    hub.join()\n",
+        encoding="utf-8",
+    )
+    words = [sys.executable, str(program)]
+    subprocess.run(words, input=TOKEN.encode(), check=True, timeout=30)
+
+
+def write(pipe: Path, content: bytes) -> None:
+    """Write to a pipe, and close it, once it is read."""
+    threading.Thread(target=pipe.write_bytes, args=(content,), daemon=True).start()
+
+
+def leave_alone(pipe: Path) -> None:
+    """No writer comes."""
+
+
+def write_nothing(pipe: Path) -> None:
+    write(pipe, b"")
+
+
+def write_too_much(pipe: Path) -> None:
+    write(pipe, b"x" * 70_000)
+
+
+def make_device(pipe: Path) -> None:
+    pipe.unlink()
+    pipe.symlink_to("/dev/zero")
+
+
+def make_socket(pipe: Path) -> None:
+    pipe.unlink()
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(str(pipe))
+
+
+def make_folder(pipe: Path) -> None:
+    pipe.unlink()
+    pipe.mkdir()
+
+
+BAD_PIPES: dict[Callable[[Path], None], str] = {
+    leave_alone: "cannot read .*: its writer did not close it within 0.3 s",
+    write_nothing: "is empty; a pipe can be read only once",
+    write_too_much: "has more than 65,536 bytes",
+    make_device: "is a device; give a file, or a pipe",
+    make_socket: "is a socket; give a file, or a pipe",
+    make_folder: "cannot read .*: Is a directory",
+}
+
+
+@pytest.mark.parametrize("spoil", BAD_PIPES, ids=lambda spoil: spoil.__name__)
+def test_what_gives_no_token_is_named_in_time(
+    pipe: Path,
+    make_provider: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path], None],
+) -> None:
+    wait = 0.3 if spoil is leave_alone else 20.0
+    monkeypatch.setattr("arbvantage_provider.hub.files.PIPE_WAIT", wait)
+    spoil(pipe)
+    name = r"auth_token_file \(PROVIDER_AUTH_TOKEN_FILE\)"
+    with pytest.raises(ConfigError, match=f"^{name}: .*{BAD_PIPES[spoil]}"):
+        make_provider(auth_token_file=pipe).start()
+
+
+def test_a_program_of_its_own_loop_goes_on_while_a_pipe_is_waited_for(
+    pipe: Path, make_provider: Make
+) -> None:
+    async def program(hub: LocalHub) -> None:
+        provider = make_provider(auth_token_file=pipe)
+        serving = asyncio.create_task(provider.serve(hub_url=hub.url))
+        end = await asyncio.to_thread(pipe.open, "wb")
+        await asyncio.sleep(0)
+        provider.stop()
+        end.write(TOKEN.encode())
+        end.close()
+        await serving
+
+    with LocalHub(TOKEN) as hub:
+        asyncio.run(asyncio.wait_for(program(hub), 20))
 
 
 # --- from a function ---------------------------------------------------------
