@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args, get_origin
 
-from typing_extensions import is_typeddict
-
 from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.result import compile_result
 from arbvantage_provider.annotations import AliasError, resolve_aliases
@@ -24,7 +22,13 @@ from arbvantage_provider.handlers.plan import CallPlan, is_special, plan_call
 from arbvantage_provider.handlers.readers import NAMED
 from arbvantage_provider.handlers.retry import retry_async, retry_sync
 from arbvantage_provider.handlers.signature import Signature, read_signature
-from arbvantage_provider.handlers.types import is_dict, is_model, is_unsaid, strip
+from arbvantage_provider.handlers.types import (
+    is_dict,
+    is_model,
+    is_typed_dict,
+    is_unsaid,
+    strip,
+)
 from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
 from arbvantage_provider.rate_limit.check import find_monitor_problem
 from arbvantage_provider.retry import Retry
@@ -187,14 +191,14 @@ def _open_schema(name: str, role: Role, declared: Any) -> Any:
 
 def _fix_first(name: str, signature: Signature, takes: Any) -> Signature:
     """The signature whose first parameter is ``takes``, whatever it is called."""
-    if not inspect.isclass(takes):
+    if not inspect.isclass(get_origin(takes) or takes):
         problem = f"{takes!r} is no class; write handles(Model), or register(…)"
         raise HandlerSignatureError(name, "", problem)
     if not signature.parameters:
         problem = f"it takes no parameter; the first one must be {takes.__name__}"
         raise HandlerSignatureError(name, "", problem)
     first, *others = signature.parameters
-    if not is_unsaid(first.annotation) and strip(first.annotation) is not takes:
+    if not is_unsaid(first.annotation) and strip(first.annotation) != takes:
         problem = f"the first parameter must be annotated with {takes.__name__}"
         raise HandlerSignatureError(name, first.name, problem)
     parameters = (first.replace(annotation=takes), *others)
@@ -221,10 +225,10 @@ def _compile_whole(name: str, role: Role, parameter: inspect.Parameter) -> Schem
     annotation = strip(parameter.annotation)
     if is_unsaid(annotation):
         return any_object(name, role)
-    if is_dict(annotation) and not is_typeddict(annotation):
+    if is_dict(annotation) and not is_typed_dict(annotation):
         values = get_args(annotation)
         return any_object(name, role, annotation if values else None)
-    if is_model(annotation) or is_typeddict(annotation):
+    if is_model(annotation) or is_typed_dict(annotation):
         return compile_schema(name, role, annotation)
     problem = "annotate it with dict, a BaseModel, a dataclass or a TypedDict"
     raise HandlerSignatureError(name, parameter.name, problem)

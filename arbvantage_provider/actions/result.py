@@ -3,10 +3,14 @@
 from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
-from typing_extensions import is_typeddict
 
 from arbvantage_provider.exceptions import HandlerSignatureError, Violation
-from arbvantage_provider.handlers.types import UNIONS, is_model, list_parts
+from arbvantage_provider.handlers.types import (
+    UNIONS,
+    is_model,
+    is_typed_dict,
+    list_parts,
+)
 from arbvantage_provider.responses import ProviderResponse, Response
 from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.violations import describe_violations
@@ -86,4 +90,4 @@ def _promises(annotation: Any) -> bool:
 
 
 def _is_promise(part: Any) -> bool:
-    return is_typeddict(part) or (is_model(part) and not _is_response(part))
+    return is_typed_dict(part) or (is_model(part) and not _is_response(part))

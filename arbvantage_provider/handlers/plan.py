@@ -165,7 +165,7 @@ class _Planner:
         # Two of one model are told apart by name; else the payload comes first.
         sources.sort(key=lambda source: source.role != parameter.name)
         for source in sources:
-            if annotation is source.type:
+            if annotation == source.type:
                 return read_whole(source, annotation)
         return None
 

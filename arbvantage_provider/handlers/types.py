@@ -73,10 +73,16 @@ def holds_model(annotation: Any) -> bool:
 
 
 def is_model(annotation: Any) -> bool:
-    """Whether it is a ``BaseModel`` or a dataclass."""
-    return inspect.isclass(annotation) and (
-        issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)
+    """Whether it is a ``BaseModel`` or a dataclass, or one such as ``Data[int]``."""
+    kind: Any = get_origin(annotation) or annotation
+    return inspect.isclass(kind) and (
+        issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)
     )
+
+
+def is_typed_dict(annotation: Any) -> bool:
+    """Whether it is a ``TypedDict``, or one such as ``Data[int]``."""
+    return is_typeddict(get_origin(annotation) or annotation)
 
 
 def contradicts(annotation: Any, declared: Any) -> bool:
@@ -98,7 +104,7 @@ def contradicts(annotation: Any, declared: Any) -> bool:
 
 def _runtime_class(annotation: Any) -> type[Any] | None:
     """The class that a value of this type is an instance of, where there is one."""
-    if is_typeddict(annotation):
+    if is_typed_dict(annotation):
         return dict
     origin = get_origin(annotation)
     if origin is Literal:

@@ -11,11 +11,11 @@ from typing import (
     Literal,
     NotRequired,
     Required,
+    TypeVar,
     Union,
     cast,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 import typing_extensions
@@ -190,7 +190,7 @@ def build_schema(
         role=role,
         type=type_,
         fields=fields,
-        is_mapping=is_typeddict(type_),
+        is_mapping=is_typeddict(get_origin(type_) or type_),
         fills_absent=fills_absent,
         adapter=adapter,
         check=make_check(adapter),
@@ -198,11 +198,12 @@ def build_schema(
 
 
 def _choose_reader(type_: Any, place: Place) -> Callable[[Any], Mapping[str, Field]]:
-    if inspect.isclass(type_) and issubclass(type_, BaseModel):
+    kind: Any = get_origin(type_) or type_
+    if inspect.isclass(kind) and issubclass(kind, BaseModel):
         return _read_model
-    if is_typeddict(type_):
+    if is_typeddict(kind):
         return _read_typed_dict
-    if inspect.isclass(type_) and dataclasses.is_dataclass(type_):
+    if inspect.isclass(kind) and dataclasses.is_dataclass(kind):
         return _read_dataclass
     if get_origin(type_) in {Annotated, Union, UnionType}:
         raise place.refuse("the whole cannot be a union; write {'item': …}, as a field")
@@ -224,7 +225,7 @@ def _read_model(type_: type[BaseModel]) -> Mapping[str, Field]:
 
 
 def _read_dataclass(type_: Any) -> Mapping[str, Field]:
-    hints = get_type_hints(type_, include_extras=True)
+    hints = _read_hints(type_)
     missing = dataclasses.MISSING
     return {
         f.name: Field(
@@ -232,21 +233,41 @@ def _read_dataclass(type_: Any) -> Mapping[str, Field]:
             required=f.default is missing and f.default_factory is missing,
             description=_describe(hints[f.name]),
         )
-        for f in dataclasses.fields(type_)
+        for f in dataclasses.fields(get_origin(type_) or type_)
         if f.init
     }
 
 
 def _read_typed_dict(type_: Any) -> Mapping[str, Field]:
-    hints = typing_extensions.get_type_hints(type_, include_extras=True)
+    required = (get_origin(type_) or type_).__required_keys__
     return {
         name: Field(
             type=_strip_requirement(hint),
-            required=name in type_.__required_keys__ and not _find_default(hint),
+            required=name in required and not _find_default(hint),
             description=_describe(hint),
         )
-        for name, hint in hints.items()
+        for name, hint in _read_hints(type_).items()
     }
+
+
+def _read_hints(type_: Any) -> dict[str, Any]:
+    """The annotations of a class; those of ``Data[int]`` have ``int`` for its ``T``."""
+    kind: Any = get_origin(type_) or type_
+    hints = typing_extensions.get_type_hints(kind, include_extras=True)
+    meant = dict(
+        zip(getattr(kind, "__parameters__", ()), get_args(type_), strict=False)
+    )
+    return {name: _fill_in(hint, meant) for name, hint in hints.items()}
+
+
+def _fill_in(hint: Any, meant: Mapping[Any, Any]) -> Any:
+    hint = _strip_requirement(hint)
+    if isinstance(hint, TypeVar):
+        return meant.get(hint, hint)
+    variables = getattr(hint, "__parameters__", ())
+    if not meant or not variables or inspect.isclass(hint):
+        return hint
+    return hint[tuple(meant.get(each, each) for each in variables)]
 
 
 def _strip_requirement(hint: Any) -> Any:
