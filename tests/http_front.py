@@ -1,5 +1,6 @@
 """What stands between a provider and its hub: a load balancer, or an HTTP proxy."""
 
+import itertools
 import socket
 import struct
 import threading
@@ -184,6 +185,21 @@ def answer_grpc(**trailers: Any) -> Answer:
     return lambda stream: headers(
         stream, is_last=True, status=200, content_type=kind, **trailers
     )
+
+
+def answer_messages(*messages: bytes) -> Answer:
+    """These messages in turn, to whatever is called."""
+    turns = itertools.cycle(messages)
+    kind = "application/grpc"
+
+    def answer(stream: bytes) -> bytes:
+        message = next(turns)
+        body = b"\0" + struct.pack(">I", len(message)) + message
+        first = headers(stream, status=200, content_type=kind)
+        last = headers(stream, is_last=True, grpc_status=0)
+        return first + frame(DATA, stream, body=body) + last
+
+    return answer
 
 
 def answer_metadata(size: int) -> Answer:

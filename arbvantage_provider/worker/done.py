@@ -32,12 +32,14 @@ class Kept(NamedTuple):
         size: bytes of its result.
         taken: when the hub took it, in seconds since 1970.
         answer: its status and its result; ``None``: they are in the journal.
+        repeats: how often it was delivered since.
     """
 
     number: int
     size: int
     taken: float
     answer: tuple[str, bytes] | None = None
+    repeats: int = 0
 
 
 class Done:
@@ -51,9 +53,12 @@ class Done:
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._kept
 
-    def get(self, digest: bytes) -> Kept | None:
-        """What is kept of a task, if anything."""
-        return self._kept.get(digest)
+    def count(self, digest: bytes) -> Kept | None:
+        """What is kept of a task that is delivered, and counts that; if anything."""
+        kept = self._kept.get(digest)
+        if kept is not None:
+            kept = self._kept[digest] = kept._replace(repeats=kept.repeats + 1)
+        return kept
 
     def keep(self, digest: bytes, kept: Kept) -> list[Kept]:
         """Keep one more; those that have to go for it, or itself if it is too large."""

@@ -36,6 +36,7 @@ class Entry:
         runs: how many times its handler was begun, before this process too.
         result: its answer, once there is one.
         is_repeated: whether the hub may have the result already.
+        repeats: how often it was delivered since it was done.
         again: the same task, if it was delivered once more in the meantime.
     """
 
@@ -45,6 +46,7 @@ class Entry:
         "digest",
         "is_repeated",
         "number",
+        "repeats",
         "result",
         "runs",
         "task",
@@ -60,6 +62,7 @@ class Entry:
         self.arrived: float | None = None
         self.result: Result | None = None
         self.is_repeated: bool = False
+        self.repeats: int = 0
         self.again: Task | None = None
 
     @property
@@ -165,11 +168,13 @@ class Ledger:
 
     def _find_result(self, entry: Entry) -> Result | None:
         """The result of the same task, if it is done."""
-        if entry.digest in self._again:
-            return self._again.pop(entry.digest)
         if entry.digest in self._done:
             self._expire(self._done.drop_old(self._now()))
-        kept = self._done.get(entry.digest)
+        kept = self._done.count(entry.digest)
+        if kept is not None:
+            entry.repeats = kept.repeats
+        if entry.digest in self._again:
+            return self._again.pop(entry.digest)
         if kept is None:
             return None
         self.redelivered += 1

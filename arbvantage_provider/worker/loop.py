@@ -274,6 +274,11 @@ class Worker:
         while work := work or await self._take(slot):
             try:
                 entry = self._ledger.take(work)
+                if entry is None or entry.repeats > 1:
+                    # Nothing but what is known: the hub has no more than an idle one.
+                    self._end_turn(slot, is_new=False)
+                elif not self._limits.gates_polls:
+                    self._end_turn(slot)
                 work = None if entry is None else await self._handle(slot, entry)
             except MemoryError:
                 # Not even an error could be made of it. With a journal, it is kept.
@@ -337,8 +342,6 @@ class Worker:
         if isinstance(reply, Task):
             # Under a limit no other poll may begin before this task has spent.
             self._keeping_turn.add(slot)
-            if not self._limits.gates_polls:
-                self._end_turn(slot)
             return reply
         if isinstance(reply, Pause):
             self._logger.info("the hub asks for a pause", seconds=reply.seconds)
@@ -368,6 +371,7 @@ class Worker:
             await self._ledger.answer(entry, result)
         else:
             self._end_turn(slot)
+            await self._pace.hold_repeat(entry.repeats)
         if self._stopping.is_set():
             await self._hold_back()
         next_task = await self._submitter.submit(entry, result)
@@ -566,10 +570,13 @@ class Worker:
         finally:
             self._figures.submitting -= 1
 
-    def _end_turn(self, slot: Slot) -> None:
+    def _end_turn(self, slot: Slot, *, is_new: bool = True) -> None:
         if slot in self._keeping_turn:
             self._keeping_turn.discard(slot)
-            self._pace.found_task()
+            if is_new:
+                self._pace.found_task()
+            else:
+                self._pace.found_nothing(0.0)
 
 
 def _cancel(slots: Collection[asyncio.Task[Any]]) -> None:

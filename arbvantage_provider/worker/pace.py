@@ -44,6 +44,7 @@ class Pace:
         self._not_before = self._idle_until = clock.monotonic()
         self._quick_misses_left = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._interval = poll_interval
         first = min(FIRST_IDLE_WAIT, poll_interval)
         self._idle = Waits(first, poll_interval)
         self._failures = Waits(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
@@ -68,6 +69,16 @@ class Pace:
             self.give_back()
             return False
         return True
+
+    async def hold_repeat(self, repeats: int) -> None:
+        """Wait before a task that is done is answered once more.
+
+        The first time at once; then the longer, the more often it comes, so that a hub
+        that hands out nothing else is not asked as fast as it can answer.
+        """
+        if repeats > 1:
+            wait = min(FIRST_IDLE_WAIT * 2.0 ** min(repeats, 30), self._interval)
+            await self._clock.wait(self._stopping, wait)
 
     def give_back(self) -> None:
         """End a turn that says nothing about the hub."""
