@@ -28,6 +28,7 @@ from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.schema.classes import compile_class
 from arbvantage_provider.schema.document import LONGEST, DocumentError, read_object
 from arbvantage_provider.schema.exact import make_check
+from arbvantage_provider.schema.fits import find_misfit
 from arbvantage_provider.schema.leaves import STRICT
 from arbvantage_provider.schema.legacy import (
     Extra,
@@ -180,6 +181,7 @@ def build_schema(
         fields = read_fields(type_)
     except UNBUILDABLE as error:
         raise place.refuse(describe_problem(error)) from error
+    _refuse_misfit(adapter, place)
     if not takes_object(adapter.core_schema):
         raise place.refuse(
             f"no JSON object fits {type_.__name__}; write a BaseModel that has it as "
@@ -195,6 +197,13 @@ def build_schema(
         adapter=adapter,
         check=make_check(adapter),
     )
+
+
+def _refuse_misfit(adapter: TypeAdapter[Any], place: Place) -> None:
+    misfit = find_misfit(adapter.core_schema)
+    if misfit is not None:
+        step, problem = misfit
+        raise replace(place, path=place.path + step).refuse(problem)
 
 
 def _choose_reader(type_: Any, place: Place) -> Callable[[Any], Mapping[str, Field]]:
@@ -303,6 +312,7 @@ def any_object(action: str, role: Role, declared: Any = None) -> Schema:
     place = Place(action=action, path=role, name=f"{camel(action)}{role.title()}")
     type_ = dict[str, Any] if declared is None else compile_type(declared, place)
     adapter: TypeAdapter[Any] = TypeAdapter(type_, config=STRICT)
+    _refuse_misfit(adapter, place)
     return Schema(
         action=action,
         role=role,

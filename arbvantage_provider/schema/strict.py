@@ -4,7 +4,7 @@ import copy
 import functools
 import inspect
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import (
@@ -166,7 +166,8 @@ def _tighten(
         return _tighten(type_.__supertype__, metadata, as_key=as_key)
     if origin in (Union, types.UnionType):
         return _tighten_union(type_, metadata, as_key=as_key)
-    if args and getattr(origin, "__module__", "") in _CONTAINERS:
+    is_container = getattr(origin, "__module__", "") in _CONTAINERS
+    if args and is_container and origin is not Callable:
         return origin[_tighten_items(origin, args)], metadata
     inner = () if _is_whole(type_) else (_StrictClass(),)
     return type_, (*inner, *metadata, *_find_checks(type_, as_key=as_key))

@@ -50,8 +50,9 @@ def _unfold(metadata: Iterable[Any]) -> Iterator[Any]:
         if isinstance(part, FieldInfo):
             yield part
             yield from part.metadata
-        elif isinstance(part, Tightened) and part.discriminator is not None:
-            yield Field(discriminator=part.discriminator)
+        elif isinstance(part, Tightened):
+            if part.discriminator is not None:
+                yield Field(discriminator=part.discriminator)
         elif type(part).__module__ == "annotated_types" and hasattr(part, "__iter__"):
             yield from part
         else:

@@ -1,0 +1,113 @@
+"""Whether any JSON fits what pydantic built, and where none does."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from inspect import unwrap
+from typing import Any, Final, TypeAlias, cast
+
+from pydantic_core import CoreSchema
+
+_Node: TypeAlias = Mapping[str, Any]
+
+_PYTHON_ONLY: Final = frozenset({"callable", "is-instance", "is-subclass"})
+Misfit: TypeAlias = tuple[str, str]
+"""A path, and what is wrong there."""
+
+
+def find_misfit(schema: CoreSchema) -> Misfit | None:
+    """The path to a part that no JSON can be, and what is wrong with it.
+
+    What need not be there, and a union with another member, has JSON that fits.
+
+    Args:
+        schema: a complete one, as a ``TypeAdapter`` has it.
+    """
+    root: _Node = {**schema}
+    definitions = {each["ref"]: each for each in root.get("definitions", ())}
+    return _Search(definitions).find(root)
+
+
+_NO_JSON: Final = "no JSON is such a value; write a type that JSON has, or a name"
+_IMPORTS: Final = "ImportString imports what a payload names; write str"
+
+
+class _Search:
+    """One walk through a schema; what is looked at already fits, or is found there."""
+
+    def __init__(self, definitions: Mapping[str, _Node]) -> None:
+        self.definitions = definitions
+        self.seen: set[str] = set()
+
+    def find(self, node: _Node) -> Misfit | None:
+        kind = node["type"]
+        if kind in _PYTHON_ONLY or _imports(node):
+            return "", _NO_JSON if kind in _PYTHON_ONLY else _IMPORTS
+        if kind in {"union", "tagged-union"}:
+            found = [self.find(choice) for choice in _list_choices(node)]
+            return found[0] if all(found) else _find_import(found)
+        if kind in {"nullable", "default"}:
+            return _find_import([self.find(node["schema"])])
+        return self._follow(node) if kind == "definition-ref" else self._find_in(node)
+
+    def _follow(self, node: _Node) -> Misfit | None:
+        reference = node["schema_ref"]
+        if reference in self.seen:
+            return None
+        self.seen.add(reference)
+        return self.find(self.definitions[reference])
+
+    def _find_in(self, node: _Node) -> Misfit | None:
+        for step, part, is_needed in _list_parts(node):
+            found = self.find(part)
+            found = found if is_needed else _find_import([found])
+            if found is not None:
+                return step + found[0], found[1]
+        return None
+
+
+def _find_import(found: Iterable[Misfit | None]) -> Misfit | None:
+    """What is refused even where something else fits."""
+    return next((each for each in found if each and each[1] == _IMPORTS), None)
+
+
+def _imports(node: _Node) -> bool:
+    function: Any = unwrap(node.get("function", {}).get("function", len))
+    name = getattr(function, "__name__", "")
+    return name == "import_string" and function.__module__.startswith("pydantic.")
+
+
+def _list_choices(node: _Node) -> list[_Node]:
+    choices = node["choices"]
+    several = choices.values() if isinstance(choices, Mapping) else choices
+    return [each[0] if isinstance(each, tuple) else each for each in several]
+
+
+def _list_parts(node: _Node) -> Iterator[tuple[str, _Node, bool]]:
+    """What must fit for the node to fit: the step to it, and whether it is needed."""
+    if node["type"] == "chain":
+        yield "", node["steps"][0], True
+    for word, step in _STEPS.items():
+        part: Any = node.get(word)
+        if isinstance(part, dict):
+            yield step, cast("_Node", part), True
+        elif isinstance(part, list):  # the items of a tuple, or arguments
+            for each in cast("list[Any]", part):
+                yield step, each.get("schema", each) if "name" in each else each, True
+    fields: Any = node.get("fields", ()) if node["type"] in _WITH_FIELDS else ()
+    if isinstance(fields, Mapping):
+        members = cast("Mapping[str, _Node]", fields)
+        fields = [{"name": name, **field} for name, field in members.items()]
+    for field in fields:
+        is_needed = field.get("required", node.get("total", True))
+        yield f".{field['name']}", field["schema"], is_needed
+
+
+_WITH_FIELDS: Final = frozenset(
+    {"typed-dict", "model-fields", "dataclass-args", "named-tuple"}
+)
+_STEPS: Final = {
+    **dict.fromkeys(("schema", "json_schema", "lax_schema", "arguments_schema"), ""),
+    **dict.fromkeys(("keys_schema", "extras_schema"), ""),
+    "items_schema": "[]",
+    "values_schema": ".*",
+}
+"""Where a node has the one that must fit, too."""
