@@ -14,6 +14,7 @@ from typing import Final, Literal
 from typing_extensions import override
 
 from arbvantage_provider.exceptions import ConfigError
+from arbvantage_provider.variables import name_setting
 
 Scheme = Literal["", "grpc", "grpcs", "unix"]
 FilePath = str | os.PathLike[str]
@@ -97,12 +98,7 @@ class TLS:
             names = ("key", "certificate")
             missing, given = names if self.key is None else reversed(names)
             problem = f"{given} is given without {missing}; give both, or none"
-            raise ConfigError(f"{name_tls_setting(missing)}: {problem}")
-
-
-def name_tls_setting(name: str) -> str:
-    """What a message calls a part of ``TLS``: as argument, and as variable."""
-    return f"tls.{name} (PROVIDER_TLS_{name.upper()})"
+            raise ConfigError(f"{name_setting(f'tls.{missing}')}: {problem}")
 
 
 def parse_address(url: str) -> Address:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
 
 from pydantic import SecretStr
 from pydantic_core import from_json
@@ -45,12 +45,19 @@ from arbvantage_provider.settings import (
     MonitorErrorPolicy,
     ProviderSettings,
     ResponseFormat,
+    find_misspelt,
     make_settings,
     read_address,
     read_environment,
     read_proxy,
 )
 from arbvantage_provider.text import trim_token
+from arbvantage_provider.variables import (
+    ENVIRONMENT,
+    list_read,
+    name_source,
+    reading,
+)
 from arbvantage_provider.worker.answers import Format
 from arbvantage_provider.worker.dispatch import Dispatcher
 from arbvantage_provider.worker.executors import Executors
@@ -73,6 +80,27 @@ if TYPE_CHECKING:
 _new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 Around = TypeVar("Around", bound=Middleware)
 MakerT = TypeVar("MakerT", bound=Callable[..., Made])
+
+ValueT = TypeVar("ValueT")
+
+
+class _Setting(Generic[ValueT]):
+    """A setting that is an attribute, too; assigning one changes the setting."""
+
+    def __init__(self, doc: str) -> None:
+        self.__doc__ = doc
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, provider: Any, _: type) -> ValueT:
+        if provider is None:
+            return cast("ValueT", self)
+        value: ValueT = getattr(provider.settings, self._name)
+        return value
+
+    def __set__(self, provider: "Provider", value: ValueT) -> None:
+        provider._change(**{self._name: value})  # noqa: SLF001 - a part of it
 
 
 class Provider:
@@ -119,6 +147,8 @@ class Provider:
     Attributes:
         settings: all of these but the monitor, the executor and a function for the
             token; frozen.
+        name, hub_url, execution_timeout, timezone, auth_token: those settings, which
+            may be assigned: for the next task, or the next start.
         actions: the registry; ``@provider.actions.register()``.
         logger: logs with fields: ``self.logger.info("text", key=value)``.
         rate_limit_monitor: as given.
@@ -152,6 +182,7 @@ class Provider:
         log_level: str = "INFO",
         log_file: str | None = None,
     ) -> None:
+        self._read = list_read()
         self._token_function = auth_token if callable(auth_token) else None
         self._piped_token: TokenFile | None = None
         if self._token_function is not None and auth_token_file is not None:
@@ -180,7 +211,7 @@ class Provider:
         if problem := find_problem(executor):
             raise ConfigError(problem)
         self.actions: Actions = Actions(executor=executor)
-        self.rate_limit_monitor: RateLimitMonitor = check_monitor(rate_limit_monitor)
+        self.rate_limit_monitor = rate_limit_monitor
         self._clock: Clock = SystemClock()
         self._redactor = Redactor(self.settings.token)
         self._log = make_log_writer(self.settings.log_file)
@@ -190,6 +221,7 @@ class Provider:
             grace=self.settings.shutdown_timeout, logger=self.logger
         )
         self._dispatcher = self._make_dispatcher()
+        self._dispatchers = [self._dispatcher]
         self._hub_name: str | None = None
         self._lifecycle = Lifecycle(self.name, self._redactor)
 
@@ -204,23 +236,76 @@ class Provider:
             ConfigError: if a setting is missing or cannot be used; it names the
                 variable.
         """
+        read = ENVIRONMENT.keys() - overrides.keys()
+        if "tls" in overrides:
+            read = {name for name in read if not name.startswith("tls.")}
+        with reading(read):
+            return cls._read_env(overrides)
+
+    @classmethod
+    def _read_env(cls, overrides: dict[str, Any]) -> Self:
         found = {**read_environment(overrides), **overrides}
         no_settings = ["rate_limit_monitor", "executor"]
         if callable(found.get("auth_token")):
             no_settings.append("auth_token")
         parts = {name: found.pop(name) for name in no_settings if name in found}
         make_settings(**found)
-        return cls(**found, **parts)
+        provider = cls(**found, **parts)
+        for variable, nearest in find_misspelt().items():
+            text = "an environment variable is not known, and not read"
+            provider.logger.warning(text, variable=variable, did_you_mean=nearest)
+        return provider
+
+    name = _Setting[str]("What the hub knows this provider by.")
+    hub_url = _Setting[str]("The address of the hub, as it was written.")
+    execution_timeout = _Setting[float](
+        "Seconds that a handler has, where its action does not say."
+    )
+    timezone = _Setting[str]("The IANA name of the provider's time zone.")
+
+    def _change(self, **changed: Any) -> None:
+        """Give settings other values: for the next task, and the next start.
+
+        Raises:
+            ConfigError: if one cannot be used; nothing changes then.
+        """
+        self.settings = make_settings(**{**dict(self.settings), **changed})
+        self._redactor.add(self.settings.token)
+        self._format = self._make_format()
+        for dispatcher in self._dispatchers:
+            dispatcher.reconfigure(
+                formatter=self._format, timeout=self.settings.execution_timeout
+            )
 
     @property
-    def name(self) -> str:
-        """What the hub knows this provider by."""
-        return self.settings.name
+    def auth_token(self) -> str | None:
+        """The token as text; ``None`` where there is none, or it comes from elsewhere."""
+        return self.settings.token or None
+
+    @auth_token.setter
+    def auth_token(self, token: str | SecretStr | TokenFunction | None) -> None:
+        given = None if callable(token) else token
+        self._change(auth_token=given, auth_token_file=None)
+        self._token_function = token if callable(token) else None
 
     @property
-    def hub_url(self) -> str:
-        """The address of the hub, as it was written."""
-        return self.settings.hub_url
+    def rate_limit_monitor(self) -> RateLimitMonitor:
+        """The limit on all tasks; another one counts from the next start."""
+        return self._rate_limit_monitor
+
+    @rate_limit_monitor.setter
+    def rate_limit_monitor(self, monitor: RateLimitMonitor | None) -> None:
+        self._rate_limit_monitor: RateLimitMonitor = check_monitor(monitor)
+
+    @property
+    def running(self) -> bool:
+        """Whether nobody has asked it to stop; ``False`` may be assigned, to do so."""
+        return not self._lifecycle.is_stopped
+
+    @running.setter
+    def running(self, running: bool) -> None:
+        if not running:
+            self.stop()
 
     @property
     def has_token(self) -> bool:
@@ -228,16 +313,6 @@ class Provider:
         settings = self.settings
         sources = (self._token_function, settings.auth_token_file)
         return bool(settings.token) or any(source is not None for source in sources)
-
-    @property
-    def execution_timeout(self) -> float:
-        """Seconds that a handler has, where its action does not say."""
-        return self.settings.execution_timeout
-
-    @property
-    def timezone(self) -> str:
-        """The IANA name of the provider's time zone."""
-        return self.settings.timezone
 
     # --- around the handlers -------------------------------------------------
 
@@ -342,6 +417,12 @@ class Provider:
         Takes and raises what ``start`` does.
         """
         refuse_to_start_in_child()
+        given = {"hub_url": hub_url, "auth_token": auth_token}
+        not_read = {name for name, value in given.items() if value is not None}
+        with reading([name for name in self._read if name not in not_read]):
+            await self._serve(hub_url, auth_token)
+
+    async def _serve(self, hub_url: str | None, auth_token: str | None) -> None:
         if self._hub_name is not None:
             hub_url = auth_token = None
         url = hub_url or self.settings.hub_url
@@ -545,7 +626,7 @@ class Provider:
             return source
         token = settings.token if token is None else trim_token(token)
         if not token:
-            problem = "there is no token to show; set auth_token (PROVIDER_AUTH_TOKEN)"
+            problem = f"there is no token to show; set {name_source('auth_token')}"
             raise AuthenticationError(problem)
         return FixedToken(token)
 
@@ -584,6 +665,7 @@ class Provider:
         )
         dispatcher = self._dispatcher.inject(injected)
         dispatcher.limit_of = limits.make_limit_of
+        self._dispatchers[1:] = [dispatcher]
         return Worker(
             hub=client,
             dispatcher=dispatcher,

@@ -4,9 +4,10 @@ This is the only module that reads the environment. Times are seconds.
 """
 
 import datetime as dt
+import difflib
 import os
 import zoneinfo
-from collections.abc import Container, Generator, Mapping
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -33,6 +34,7 @@ from arbvantage_provider.connection import (
 )
 from arbvantage_provider.exceptions import ConfigError, nearest_name
 from arbvantage_provider.text import trim_token
+from arbvantage_provider.variables import ENVIRONMENT, name_setting
 
 
 def _refuse_boolean(value: Any) -> Any:
@@ -47,6 +49,7 @@ def _as_path(value: Any) -> Any:
 
 
 _TOKENS: Final = ("auth_token", "auth_token_file")
+_OURS: Final = "PROVIDER_"
 _OF_TLS: Final = "tls."
 TWO_TOKENS: Final = "the token is given twice; give auth_token or auth_token_file"
 
@@ -58,32 +61,6 @@ Bytes = Annotated[_Integer, Field(ge=16 * 1024, le=1024 * 1024 * 1024)]
 ResponseFormat = Literal["plain", "unified"]
 MonitorErrorPolicy = Literal["closed", "open"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-
-ENVIRONMENT: Final[Mapping[str, str]] = {
-    "name": "PROVIDER_NAME",
-    "auth_token": "PROVIDER_AUTH_TOKEN",
-    "auth_token_file": "PROVIDER_AUTH_TOKEN_FILE",
-    "hub_url": "HUB_GRPC_URL",
-    "tls.roots": "PROVIDER_TLS_ROOTS",
-    "tls.certificate": "PROVIDER_TLS_CERTIFICATE",
-    "tls.key": "PROVIDER_TLS_KEY",
-    "tls.server_name": "PROVIDER_TLS_SERVER_NAME",
-    "max_receive_bytes": "PROVIDER_MAX_RECEIVE_BYTES",
-    "max_send_bytes": "PROVIDER_MAX_SEND_BYTES",
-    "execution_timeout": "TASK_EXECUTION_TIMEOUT",
-    "on_monitor_error": "PROVIDER_ON_MONITOR_ERROR",
-    "max_concurrency": "PROVIDER_MAX_CONCURRENCY",
-    "timezone": "PROVIDER_TIMEZONE",
-    "response_format": "PROVIDER_RESPONSE_FORMAT",
-    "connect_timeout": "PROVIDER_CONNECT_TIMEOUT",
-    "shutdown_timeout": "PROVIDER_SHUTDOWN_TIMEOUT",
-    "poll_interval": "PROVIDER_POLL_INTERVAL",
-    "journal": "PROVIDER_JOURNAL",
-    "journal_max_age": "PROVIDER_JOURNAL_MAX_AGE",
-    "log_level": "PROVIDER_LOG_LEVEL",
-    "log_file": "PROVIDER_LOG_FILE",
-}
-"""The environment variable of each setting, and of each part of ``tls``."""
 
 
 class ProviderSettings(BaseModel):
@@ -203,7 +180,7 @@ def read_address(url: str) -> Address:
     try:
         return parse_address(url)
     except ConfigError as error:
-        raise ConfigError(f"hub_url ({ENVIRONMENT['hub_url']}): {error}") from None
+        raise ConfigError(f"{name_setting('hub_url')}: {error}") from None
 
 
 @contextmanager
@@ -245,8 +222,8 @@ def make_settings(**given: Any) -> ProviderSettings:
     """The settings for these arguments.
 
     Raises:
-        ConfigError: if one cannot be used; it names the setting and its
-            environment variable, and never the token.
+        ConfigError: if one cannot be used; it names the setting, and its environment
+            variable where that is read, and never the token.
     """
     try:
         return ProviderSettings(**given)
@@ -290,6 +267,28 @@ def read_environment(given: Container[str] = ()) -> dict[str, Any]:
     }
 
 
+def find_misspelt() -> dict[str, str]:
+    """The variables that no setting has, with those that they are likely meant to be.
+
+    A name that begins as ours do need not be as like one of them as any other.
+    """
+    known = {*ENVIRONMENT.values()}
+    tails = {name.removeprefix(_OURS) for name in known if name.startswith(_OURS)}
+    found: dict[str, str] = {}
+    for name in {name.upper() for name in os.environ} - known:
+        if name.startswith(_OURS):
+            tail = nearest_name(name.removeprefix(_OURS), tails)
+            nearest = tail and _OURS + tail
+        else:
+            nearest = nearest_name(name, known)
+            least = 0.7 if name.startswith(("HUB_", "TASK_")) else 0.9
+            if nearest and difflib.SequenceMatcher(None, name, nearest).ratio() < least:
+                nearest = None
+        if nearest:
+            found[name] = nearest
+    return found
+
+
 def _explain(error: ValidationError) -> ConfigError:
     """Each setting that is wrong, with what it may be."""
     lines: list[str] = []
@@ -300,6 +299,5 @@ def _explain(error: ValidationError) -> ConfigError:
             nearest = nearest_name(name, ProviderSettings.model_fields)
             message = "there is no such setting"
             message += f"; did you mean {nearest!r}?" if nearest else ""
-        variable = f" ({ENVIRONMENT[name]})" if name in ENVIRONMENT else ""
-        lines.append(f"{name}{variable}: {message[:1].lower()}{message[1:]}")
+        lines.append(f"{name_setting(name)}: {message[:1].lower()}{message[1:]}")
     return ConfigError("; ".join(lines))

@@ -33,6 +33,7 @@ from arbvantage_provider.hub.wire import (
     encode_result,
 )
 from arbvantage_provider.protos import hub_pb2
+from arbvantage_provider.variables import name_source
 
 Reply = hub_pb2.Task | None
 """``None``: gRPC cannot parse what came, and takes it for a message all the same."""
@@ -182,7 +183,7 @@ class HubClient:
         proxy = self._lines.proxy
         through = f" through {proxy}" if proxy else ""
         where = f"no connection to the hub at {self.url}{through}{when}"
-        raise ConnectionError(f"{where}: {fault.words}{told}")
+        raise ConnectionError(f"{where}: {fault.describe()}{told}")
 
     async def get_task(self) -> Task | Pause | Oversized | None:
         """A task; a wish to be left alone; ``None`` when there is nothing to do.
@@ -301,7 +302,7 @@ class HubClient:
             self.gives_up = True
             problem = (
                 f"what answers at {self.url} is no hub that speaks gRPC: {between} "
-                f"({self._describe(error)}); check hub_url (HUB_GRPC_URL)"
+                f"({self._describe(error)}); check {name_source('hub_url')}"
             )
             raise ConnectionError(problem) from None
         if error.code() in _NO_HUB and not between:

@@ -12,9 +12,10 @@ from typing import Final, TypeAlias
 
 import grpc
 
-from arbvantage_provider.connection import TLS, FilePath, name_tls_setting
+from arbvantage_provider.connection import TLS, FilePath
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.hub.files import Watched, read_bytes
+from arbvantage_provider.variables import name_setting
 
 _Held: TypeAlias = tuple[FilePath, bytes]
 """A file, and what it holds."""
@@ -111,7 +112,7 @@ def find_system_roots() -> str | None:
 
 
 def _read(part: str, file: FilePath, *, holding: bytes) -> bytes:
-    raw = read_bytes(file, name_tls_setting(part), longest=_LONGEST)
+    raw = read_bytes(file, name_setting(f"tls.{part}"), longest=_LONGEST)
     if holding not in raw:
         kind = "private key" if holding == _KEY else "certificate"
         raise _refuse(part, file, f"holds no {kind} in PEM (…{holding.decode()})")
@@ -153,7 +154,7 @@ def _open_held(file: FilePath, raw: bytes) -> Generator[FilePath]:
 
 
 def _refuse(part: str, file: FilePath, problem: str) -> ConfigError:
-    return ConfigError(f"{name_tls_setting(part)}: {os.fspath(file)!r} {problem}")
+    return ConfigError(f"{name_setting(f'tls.{part}')}: {os.fspath(file)!r} {problem}")
 
 
 def _name(error: Exception) -> str:

@@ -4,27 +4,38 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from arbvantage_provider.variables import name_source, show_variables
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """Why a hub cannot be reached.
 
     Attributes:
-        words: what is wrong, and what to write.
+        words: what is wrong, and what to write, with room for variables.
         is_certain: whether waiting will not help.
     """
 
     words: str
     is_certain: bool = True
 
+    def describe(self) -> str:
+        """The words, with the environment variables that count."""
+        return self.words.format(
+            hub_url=name_source("hub_url"),
+            server_name=show_variables("tls.server_name"),
+            roots=show_variables("tls.roots"),
+            certificate=show_variables("tls.certificate", "tls.key"),
+        )
+
 
 _OTHER_NAME: Final = Fault(
     words="its certificate is not for this host; give the name that it is for as "
-    "TLS(server_name=…) (PROVIDER_TLS_SERVER_NAME)"
+    "TLS(server_name=…){server_name}"
 )
 _UNKNOWN_ROOT: Final = Fault(
     words="its certificate is of no authority that is trusted here; give the "
-    "authority's own as TLS(roots=…) (PROVIDER_TLS_ROOTS)"
+    "authority's own as TLS(roots=…){roots}"
 )
 # In the order in which they are looked for. The spelling is that of gRPC 1.84 to 1.85.
 FAULTS: Final = {
@@ -44,7 +55,7 @@ FAULTS: Final = {
 _HUNG_UP: Final = "Socket closed"
 _WANTS_CERTIFICATE: Final = Fault(
     words="it hangs up on TLS; it may want a certificate, or another one: give "
-    "TLS(certificate=…, key=…) (PROVIDER_TLS_CERTIFICATE, PROVIDER_TLS_KEY)",
+    "TLS(certificate=…, key=…){certificate}",
     is_certain=False,
 )
 _WANTS_TLS: Final = Fault(
@@ -57,7 +68,7 @@ _BETWEEN: Final = re.compile(
     r"|No status received|Data frame with END_STREAM flag"
 )
 """What gRPC says where a call ends without a status of the hub's own."""
-UNKNOWN: Final = Fault(words="check hub_url (HUB_GRPC_URL)", is_certain=False)
+UNKNOWN: Final = Fault(words="check {hub_url}", is_certain=False)
 
 
 def explain(said: str, *, is_encrypted: bool = False) -> Fault:

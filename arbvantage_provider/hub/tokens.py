@@ -1,6 +1,7 @@
 """Where a provider's token comes from: a text, a file, or a function."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,14 +14,15 @@ from arbvantage_provider.connection import FilePath
 from arbvantage_provider.exceptions import AuthenticationError, ConfigError
 from arbvantage_provider.hub.files import Watched, read_bytes
 from arbvantage_provider.text import trim_token
+from arbvantage_provider.variables import name_setting, name_source
 
 TokenFunction = Callable[[], str | Awaitable[str]]
 """Gives the token of now. A sync one may block: it runs on a thread of its own."""
 
 LONGEST_TOKEN: Final = 64 * 1024
-_TOKEN: Final = "auth_token (PROVIDER_AUTH_TOKEN)"  # noqa: S105 - the setting's name
+_TOKEN: Final = "auth_token"  # noqa: S105 - the setting's name
 _NO_UNICODE: Final = "it holds bytes, or half of a surrogate pair, that are no UTF-8"
-_FILE: Final = "auth_token_file (PROVIDER_AUTH_TOKEN_FILE)"
+_FILE: Final = "auth_token_file"
 
 
 class Secrets(Protocol):
@@ -67,11 +69,10 @@ class FixedToken:
         ConfigError: if it is no Unicode text, and so cannot be sent.
     """
 
-    setting: str = _TOKEN
-
     def __init__(self, token: str) -> None:
+        self.setting: str = name_source(_TOKEN)
         if not _is_unicode(token):
-            raise ConfigError(f"{_TOKEN}: {_NO_UNICODE}")
+            raise ConfigError(f"{name_setting(_TOKEN)}: {_NO_UNICODE}")
         self._token = token
 
     def look(self) -> str:
@@ -98,8 +99,6 @@ class TokenFile:
         ConfigError: if the file holds no token.
     """
 
-    setting: str = _FILE
-
     def __init__(
         self,
         path: FilePath,
@@ -107,6 +106,7 @@ class TokenFile:
         monotonic: Callable[[], float],
         warn: Callable[[str], None],
     ) -> None:
+        self.setting: str = name_source(_FILE)
         read = partial(_read_token, path)
         self._file = Watched([path], read, monotonic=monotonic, warn=warn)
         self.is_piped: bool = self._file.is_piped
@@ -179,6 +179,7 @@ class TokenFromFunction:
 def run_on_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
     """Run ``function`` on a thread of its own, which never holds up the exit."""
     loop = asyncio.get_running_loop()
+    context = contextvars.copy_context()
     future: asyncio.Future[Any] = loop.create_future()
 
     def settle(end: Callable[[], None]) -> None:
@@ -187,7 +188,7 @@ def run_on_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
 
     def run() -> None:
         try:
-            end = partial(future.set_result, function())
+            end = partial(future.set_result, context.run(function))
         except StopIteration:
             end = partial(future.set_exception, RuntimeError("StopIteration"))
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller
@@ -202,11 +203,12 @@ def run_on_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
 
 
 def _read_token(path: FilePath) -> str:
-    raw = read_bytes(path, _FILE, longest=LONGEST_TOKEN)
+    setting = name_setting(_FILE)
+    raw = read_bytes(path, setting, longest=LONGEST_TOKEN)
     try:
         return trim_token(raw.decode())
     except UnicodeDecodeError:
-        raise ConfigError(f"{_FILE}: what {path!r} holds is not UTF-8") from None
+        raise ConfigError(f"{setting}: what {path!r} holds is not UTF-8") from None
 
 
 def _is_unicode(text: str) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.exceptions import ConfigError
+from arbvantage_provider.variables import name_setting
 
 MOST_LINES: Final = 10_000
 MOST_CHARACTERS: Final = 16_000_000
@@ -269,7 +270,7 @@ class LogFile:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             problem = f"cannot open {path!r}: {reason}"
-            raise ConfigError(f"log_file (PROVIDER_LOG_FILE): {problem}") from error
+            raise ConfigError(f"{name_setting('log_file')}: {problem}") from error
         self._is_torn = False
         weakref.finalize(self, os.close, self._descriptor)
 

@@ -250,6 +250,12 @@ class Dispatcher:
         twin.injected = values
         return twin
 
+    def reconfigure(self, *, formatter: Format, timeout: float) -> None:
+        """Answer the next tasks with other settings."""
+        self._format = formatter
+        self.profile = formatter.profile
+        self.timeout = timeout
+
     def prepare(self, task: Task) -> Call | Answer:
         """Find the action and validate; an answer if the task cannot be run."""
         action = self.find(task.action)

@@ -20,10 +20,12 @@ class Lifecycle:
 
     Attributes:
         worker: of the run that is, or of the last one; ``None`` before the first.
+        is_stopped: whether the run is over, or was asked to end.
     """
 
     def __init__(self, name: str, redactor: Redactor) -> None:
         self.worker: Worker | None = None
+        self.is_stopped: bool = False
         self._name = name
         self._redactor = redactor
         # Reentrant: a signal handler may call ``stop`` on the thread that is in here.
@@ -44,6 +46,7 @@ class Lifecycle:
                 raise ProviderError(f"{self._name!r} is running already")
             if self._stop_asked:
                 stopping.set()
+            self.is_stopped = self._stop_asked
             self._stop_asked = False
             self.worker = worker
             self._request_stop = partial(loop.call_soon_threadsafe, stopping.set)
@@ -55,6 +58,7 @@ class Lifecycle:
         finally:
             with self._lock:
                 self._request_stop = None
+                self.is_stopped = True
 
     def stop(self) -> None:
         """Ask the run to end; before the first one, ask for that one.
@@ -62,6 +66,7 @@ class Lifecycle:
         It may be called from any thread, and returns at once.
         """
         with self._lock:
+            self.is_stopped = True
             if self._request_stop is not None:
                 self._request_stop()
             elif self.worker is None:

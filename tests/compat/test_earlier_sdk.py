@@ -1,15 +1,18 @@
 """Programs of the earlier SDK: each name that they use works here."""
 
+import threading
 from typing import Any
 
 import pytest
 
-from arbvantage_provider import Provider
+from arbvantage_provider import ConfigError, Provider
 from arbvantage_provider.rate_limit import (
     AdvancedRateLimitMonitor,
     CustomRateLimitMonitor,
+    TimeBasedRateLimitMonitor,
 )
 from arbvantage_provider.schemas import BaseAccount, BasePayload, ProviderResponse
+from arbvantage_provider.testing import LocalHub
 
 
 class Message(BasePayload):
@@ -145,3 +148,86 @@ def test_monitors_take_the_earlier_arguments() -> None:
     assert [advanced.make_safe_request(lambda: 1), window.try_spend()] == [1, 0.0]
     assert window.try_spend() == 0.0
     assert window.try_spend() > 0
+
+
+class Patient(Provider):
+    """Sets what it wants to differ after the base class is done, as programs do."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(name="patient", auth_token="patient-token-1", **settings)
+        self.name = "renamed"
+        self.execution_timeout = 30
+        self.timezone = "Europe/Riga"
+        self.auth_token = "patient-token-2"
+        self.rate_limit_monitor = TimeBasedRateLimitMonitor(min_delay=0.001)
+
+        @self.actions.register(name="tell", description="Tell", payload_schema={})
+        def tell(context, provider, timezone) -> dict[str, Any]:
+            return {"t": context.timeout, "p": provider["name"], "z": timezone}
+
+        @self.actions.register(name="leak", description="Leak", payload_schema={})
+        def leak() -> None:
+            problem = "patient-token-1 and patient-token-2"
+            raise ValueError(problem)
+
+
+def test_settings_are_assigned_after_the_base_class_is_made() -> None:
+    provider = Patient()
+    data = provider.process_task("tell", {})["data"]
+    assert data == {"t": 30, "p": "renamed", "z": "Europe/Riga"}
+    assert provider.settings.execution_timeout == 30
+    assert provider.auth_token == "patient-token-2"
+
+
+def test_settings_that_were_assigned_are_what_a_hub_sees() -> None:
+    provider = Patient()
+    with LocalHub(token="patient-token-2") as hub:
+        provider.hub_url = hub.url
+        thread = threading.Thread(target=provider.start)
+        thread.start()
+        told = hub.submit("tell", {}).result().data
+        # From the next task on, though it runs already.
+        provider.execution_timeout = 20
+        again = hub.submit("tell", {}).result().data
+        running = provider.running
+        provider.running = False
+        thread.join(20)
+    assert told == {"t": 30, "p": "renamed", "z": "Europe/Riga"}
+    assert again == told | {"t": 20}
+    assert [running, provider.running, thread.is_alive()] == [True, False, False]
+    assert {result.provider for result in hub.submissions} == {"renamed"}
+
+
+def test_a_token_that_was_assigned_is_hidden_as_the_first_one_is() -> None:
+    message = Patient().process_task("leak", {})["message"]
+    assert message == "ValueError: *** and ***"
+
+
+def test_a_program_may_end_its_run_before_it_starts() -> None:
+    provider = Patient()
+    assert provider.running
+    provider.running = False
+    with LocalHub(token="patient-token-2") as hub:
+        provider.start(hub_url=hub.url)
+    assert not provider.running
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("execution_timeout", 0, "execution_timeout"),
+        ("execution_timeout", "soon", "execution_timeout"),
+        ("timezone", "Europe/Rigga", "did you mean 'Europe/Riga'"),
+        ("hub_url", "", "hub_url"),
+        ("name", "", "name"),
+        ("rate_limit_monitor", 3, "rate_limit_monitor"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_changes_nothing(
+    name: str, value: Any, said: str
+) -> None:
+    provider = Patient()
+    before = getattr(provider, name)
+    with pytest.raises(ConfigError, match=said):
+        setattr(provider, name, value)
+    assert getattr(provider, name) == before

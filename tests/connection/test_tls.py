@@ -136,7 +136,7 @@ def test_a_hub_of_another_authority_is_refused_at_once(
     assert message.startswith(
         f"no connection to the hub at {hub.url}: its certificate is of no "
     )
-    assert "PROVIDER_TLS_ROOTS" in message
+    assert "TLS(roots=…)" in message
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_certificate_for_another_host_is_refused_at_once(
     assert message.startswith(
         f"no connection to the hub at {hub.url}: its certificate is not for "
     )
-    assert "PROVIDER_TLS_SERVER_NAME" in message
+    assert "TLS(server_name=…)" in message
 
 
 def test_a_hub_in_plain_text_is_told_at_once(
@@ -203,7 +203,7 @@ def test_a_hub_that_wants_another_certificate_is_guessed_where_it_hangs_up(
     with LocalHub(tls=server) as hub:
         message = fail_to_start(provider, hub)
     assert " within 1.5 s: it hangs up on TLS; it may want a certificate" in message
-    assert "PROVIDER_TLS_CERTIFICATE" in message
+    assert "TLS(certificate=…, key=…)" in message
 
 
 def test_a_hub_that_is_not_there_is_told_in_the_words_of_grpc(
@@ -214,9 +214,7 @@ def test_a_hub_that_is_not_there_is_told_in_the_words_of_grpc(
     provider = make_provider(auth_token="a-token", connect_timeout=1)
     with pytest.raises(ConnectionError) as caught:
         provider.start(hub_url=url)
-    told = (
-        f"no connection to the hub at {url} within 1 s: check hub_url (HUB_GRPC_URL) ("
-    )
+    told = f"no connection to the hub at {url} within 1 s: check the argument hub_url (HUB_GRPC_URL is not read here) ("
     assert str(caught.value).startswith(told)
     assert "Connection refused" in str(caught.value)
 
@@ -277,16 +275,16 @@ def long_file(authority: Any) -> TLS:
 
 
 UNUSABLE: dict[Callable[[Any], TLS], str] = {
-    missing: "tls.roots (PROVIDER_TLS_ROOTS): cannot read .*: No such file",
-    unreadable: "tls.roots (PROVIDER_TLS_ROOTS): cannot read .*: Is a directory",
-    no_pem: "tls.certificate (PROVIDER_TLS_CERTIFICATE): .* holds no certificate in PEM",
-    broken: "tls.certificate (PROVIDER_TLS_CERTIFICATE): .* cannot be used with its key",
-    broken_roots: "tls.roots (PROVIDER_TLS_ROOTS): .* holds a certificate that is broken",
-    key_as_certificate: "tls.certificate (PROVIDER_TLS_CERTIFICATE): .* no certificate",
-    empty_key: "tls.key (PROVIDER_TLS_KEY): .* is empty",
-    other_key: "tls.key (PROVIDER_TLS_KEY): .* is not the key of the certificate",
-    encrypted_key: "tls.key (PROVIDER_TLS_KEY): .* is encrypted; give a key without",
-    long_file: "tls.key (PROVIDER_TLS_KEY): .* has more than 16,777,216 bytes",
+    missing: "tls.roots: cannot read .*: No such file",
+    unreadable: "tls.roots: cannot read .*: Is a directory",
+    no_pem: "tls.certificate: .* holds no certificate in PEM",
+    broken: "tls.certificate: .* cannot be used with its key",
+    broken_roots: "tls.roots: .* holds a certificate that is broken",
+    key_as_certificate: "tls.certificate: .* no certificate",
+    empty_key: "tls.key: .* is empty",
+    other_key: "tls.key: .* is not the key of the certificate",
+    encrypted_key: "tls.key: .* is encrypted; give a key without",
+    long_file: "tls.key: .* has more than 16,777,216 bytes",
 }
 
 

@@ -5,6 +5,7 @@
 
 import dataclasses
 import datetime as dt
+import re
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from arbvantage_provider import TLS, ConfigError, Provider
+from arbvantage_provider import (
+    TLS,
+    AuthenticationError,
+    ConfigError,
+    ConnectionError,  # noqa: A004 - the name is the contract's
+    Provider,
+)
 from arbvantage_provider.rate_limit import NoRateLimitMonitor, RateLimitMonitor
 from arbvantage_provider.settings import ENVIRONMENT
 
@@ -209,7 +216,7 @@ WRONG: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("setting", "value", "problem"), WRONG)
-def test_a_wrong_value_is_named_with_its_variable(
+def test_a_wrong_argument_is_named_and_not_its_variable(
     setting: str, value: Any, problem: str
 ) -> None:
     given = {"name": "p", "auth_token": TOKEN, setting: value}
@@ -217,7 +224,7 @@ def test_a_wrong_value_is_named_with_its_variable(
         Provider(**given)
     text = str(caught.value)
     assert text.startswith(setting)
-    assert ENVIRONMENT.get(setting, setting) in text
+    assert ENVIRONMENT.get(setting, "no variable") not in text
     assert problem in text
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
@@ -276,3 +283,78 @@ def test_a_monitor_that_is_falsy_is_kept() -> None:
 def test_a_time_zone_is_a_zone() -> None:
     offset = dt.datetime(2026, 1, 31, tzinfo=Provider("p").settings.zone).utcoffset()
     assert offset == dt.timedelta(0)
+
+
+@pytest.mark.parametrize(("setting", "value", "problem"), WRONG)
+def test_a_wrong_argument_is_the_source_where_the_environment_is_read_too(
+    environment: SetEnv, setting: str, value: Any, problem: str
+) -> None:
+    environment("PROVIDER_NAME", "p")
+    with pytest.raises(ConfigError, match=f"^{setting}") as caught:
+        Provider.from_env(**{setting: value})
+    assert ENVIRONMENT.get(setting, "no variable") not in str(caught.value)
+
+
+def test_what_is_said_of_the_address_names_the_source_that_counts(
+    environment: SetEnv,
+) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment("PROVIDER_AUTH_TOKEN", TOKEN)
+    environment("PROVIDER_CONNECT_TIMEOUT", "0.1")
+    environment("HUB_GRPC_URL", "127.0.0.1:1")
+    given = "the argument hub_url (HUB_GRPC_URL is not read here)"
+    with pytest.raises(ConnectionError, match=r"check hub_url \(HUB_GRPC_URL\)"):
+        Provider.from_env().start()
+    with pytest.raises(ConnectionError, match=re.escape(given)):
+        Provider.from_env().start(hub_url="127.0.0.1:2")
+    with pytest.raises(ConnectionError, match=re.escape(given)):
+        Provider("p", TOKEN, "127.0.0.1:2", connect_timeout=0.1).start()
+
+
+def test_what_is_said_of_the_token_names_the_source_that_counts(
+    environment: SetEnv,
+) -> None:
+    environment("PROVIDER_NAME", "p")
+    with pytest.raises(AuthenticationError, match=r"set auth_token \(PROVIDER_AUTH"):
+        Provider.from_env().start()
+    with pytest.raises(AuthenticationError, match="set the argument auth_token"):
+        Provider("p").start()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("PROVIDER_MAX_CONCURENCY", "PROVIDER_MAX_CONCURRENCY"),
+        ("PROVIDER_MAX_CONCURRENCY_", "PROVIDER_MAX_CONCURRENCY"),
+        ("provider_log_levl", "PROVIDER_LOG_LEVEL"),
+        ("PROVIDERS_NAME", "PROVIDER_NAME"),
+        ("PROVIDER_TOKEN_FILE", "PROVIDER_AUTH_TOKEN_FILE"),
+        ("PROVIDER_AUTH_TOKN", "PROVIDER_AUTH_TOKEN"),
+        ("HUB_GRPC_URI", "HUB_GRPC_URL"),
+        ("HUB_URL", "HUB_GRPC_URL"),
+        ("TASK_EXECUTION_TIMOUT", "TASK_EXECUTION_TIMEOUT"),
+    ],
+)
+def test_a_variable_with_a_slip_is_told_of(
+    environment: SetEnv, capsys: pytest.CaptureFixture[str], written: str, meant: str
+) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment(written, "a-secret-value")
+    Provider.from_env()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"variable={written.upper()} " in f"{line} "
+    assert f"did_you_mean={meant} " in f"{line} "
+    assert "a-secret-value" not in line
+
+
+@pytest.mark.parametrize(
+    "name", ["PROVIDER_NAME", "HUB_PORT", "TASK_QUEUE", "PROVIDER_REGION", "LOG_LEVEL"]
+)
+def test_variables_of_others_are_left_alone(
+    environment: SetEnv, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    environment("PROVIDER_NAME", "p")
+    environment(name, "x")
+    Provider.from_env()
+    Provider("p")
+    assert capsys.readouterr().err == ""

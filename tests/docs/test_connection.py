@@ -12,7 +12,7 @@ from arbvantage_provider.connection import (
     parse_address,
 )
 from arbvantage_provider.hub import faults
-from arbvantage_provider.settings import ENVIRONMENT
+from arbvantage_provider.variables import ENVIRONMENT, reading
 
 ReadTable = Callable[[str, str], list[list[str]]]
 
@@ -50,8 +50,9 @@ def test_what_the_error_says_is_what_is_shown(read_table: ReadTable) -> None:
     }
     known = [v for v in vars(faults).values() if isinstance(v, faults.Fault)]
     known += faults.FAULTS.values()
-    said = {(re.split(";", fault.words)[0], fault.is_certain) for fault in known}
-    assert {(words.partition(" (")[0], when) for words, when in said} == shown
+    with reading(ENVIRONMENT):
+        words = [(re.split(";", each.describe())[0], each.is_certain) for each in known]
+    assert {(text.partition(" (")[0], when) for text, when in words} == shown
 
 
 def test_the_sources_of_a_token_are_arguments(read_table: ReadTable) -> None:
