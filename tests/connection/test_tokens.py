@@ -392,7 +392,7 @@ def test_what_gives_no_token_is_named_in_time(
     wait = 0.3 if spoil is leave_alone else 20.0
     monkeypatch.setattr("arbvantage_provider.hub.files.PIPE_WAIT", wait)
     spoil(pipe)
-    name = r"auth_token_file \(PROVIDER_AUTH_TOKEN_FILE\)"
+    name = "auth_token_file"
     with pytest.raises(ConfigError, match=f"^{name}: .*{BAD_PIPES[spoil]}"):
         make_provider(auth_token_file=pipe).start()
 
