@@ -65,17 +65,21 @@ def run_packed(call: bytes) -> bytes:
     try:
         _, function, args, kwargs = pickle.loads(call)  # noqa: S301 - the provider's own
     except BaseException as error:  # noqa: BLE001 - reading imports modules of the user's
-        return _pack_error(UnsendableError("call", describe(error)))
+        return pack_error(UnsendableError("call", describe(error)))
     try:
-        value = function(*args, **kwargs)
-        if hasattr(type(value), "__await__"):
-            value = asyncio.run(_await(value))
+        value = call_here(function, *args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - it belongs to the caller
-        return _pack_error(error)
+        return pack_error(error)
     try:
         return pickle.dumps((value, None, ""))
     except BaseException as error:  # noqa: BLE001 - a class says how it is pickled
-        return _pack_error(UnsendableError("result", describe(error)))
+        return pack_error(UnsendableError("result", describe(error)))
+
+
+def call_here(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """What a function returns; an awaitable is awaited on a loop of its own."""
+    value = function(*args, **kwargs)
+    return asyncio.run(_await(value)) if hasattr(type(value), "__await__") else value
 
 
 async def _await(value: Awaitable[Any]) -> Any:
@@ -98,10 +102,11 @@ def unpack_outcome(outcome: bytes) -> Any:
     raise error from RemoteTraceback(where)
 
 
-def _pack_error(error: BaseException) -> bytes:
+def pack_error(error: BaseException) -> bytes:
     """An error, or a stand-in of the same name where it cannot be pickled."""
-    # The first frame is ours.
-    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    frames = error.__traceback__
+    for _ in range(2):  # the first two are ours
+        frames = None if frames is None else frames.tb_next
     try:
         lines = traceback.format_exception(type(error), error, frames)
     except BaseException:  # noqa: BLE001 - a broken exception may raise anything

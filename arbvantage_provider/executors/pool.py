@@ -233,6 +233,9 @@ class ProcessPool(Executor):
             settle = partial(_settle, job, process.run(job.call))
         except ProcessDiedError as error:
             settle = partial(job.set_exception, error)
+        except BaseException as error:  # noqa: BLE001 - such as no memory for what came
+            process.kill()
+            settle = partial(job.set_exception, error)
         with self._lock:
             del self._running[job]
         settle()

@@ -104,6 +104,12 @@ class Format:
         """
         status, message, value = response
         data = b"null" if value is None else encode_json(value, "data")
+        return self.frame(status, message, data, action)
+
+    def frame(  # noqa: PLR0917 - keywords cost
+        self, status: str, message: str, data: bytes, action: str
+    ) -> Answer:
+        """The answer for data that is JSON text already."""
         if self.unified:
             data = self._wrap(data, action)
         return _write(status, message, data)

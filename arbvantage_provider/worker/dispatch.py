@@ -15,7 +15,8 @@ from types import CoroutineType
 from typing import Any, TypeAlias
 
 from arbvantage_provider.actions import Action, Actions
-from arbvantage_provider.actions.result import MisfitError, keep_promise
+from arbvantage_provider.actions.remote import Written, describe_misfit
+from arbvantage_provider.actions.result import keep_promise
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.context import (
     NoTaskRateLimit,
@@ -32,9 +33,7 @@ from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.logs import bind_task
 from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
 from arbvantage_provider.responses import (
-    NotJSONError,
     Response,
-    StatusError,
     respond,
 )
 from arbvantage_provider.worker.answers import Answer, Failure, Format
@@ -296,19 +295,13 @@ class Dispatcher:
                 return self._finish(call, value)
         return self.time_out(call)
 
-    def conclude(self, call: Call, result: Callable[[], object]) -> Answer:
-        """The answer to a handler that ran elsewhere.
-
-        Args:
-            call: the task.
-            result: gives what the handler returned, or raises what it raised.
-        """
-        try:
-            value = result()
-        except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
-            # The way here says nothing; its cause is the traceback from there.
-            return self.fail(call.task, error.with_traceback(None))
-        return self._finish(call, value)
+    def conclude(self, call: Call, result: Written) -> Answer:
+        """The answer for what a handler returned that ran elsewhere."""
+        status, message, problem, data = result
+        answer = self._format.frame(status, message, data, call.task.action)
+        if problem:
+            answer = answer._replace(failure=Failure(problem, "error"))
+        return answer
 
     async def run_async(self, call: Call) -> Answer:
         """Await an async handler; whoever waits for this cancels it in time.
@@ -353,7 +346,7 @@ class Dispatcher:
 
     def _finish(self, call: Call, value: Any) -> Answer:
         """What a handler returned, as an answer."""
-        task, errors = call.task, None
+        task = call.task
         try:
             # What most handlers return is a dict that says nothing of how it went.
             if (
@@ -367,15 +360,8 @@ class Dispatcher:
             if call.action.result is not None:
                 response = keep_promise(call.action.result, response)
             return self._format.encode(response, task.action)
-        except MisfitError as error:
-            problem = f"the result of {task.action!r} does not fit: {error}"
-            errors = {"errors": error.violations}
-        except NotJSONError as error:
-            problem = f"the result of {task.action!r} cannot be JSON: {error}"
-        except StatusError as error:
-            problem = f"the result of {task.action!r} is not clear: {error}"
         except BaseException as error:  # noqa: BLE001 - a model's serialiser may raise anything
-            problem = f"the result of {task.action!r} fails to be written: {type(error).__name__}"
+            problem, errors = describe_misfit(task.action, error)
         answer = self._encode(task, Response("error", problem, errors))
         return answer._replace(failure=Failure(problem, "error"))
 

@@ -1,21 +1,23 @@
 """Handlers that run in an executor: sent, waited for, and given up at the deadline."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
 from arbvantage_provider.actions import Action, Actions
+from arbvantage_provider.actions.remote import (
+    Written,
+    is_result,
+    pack_handler,
+    read_error,
+    read_result,
+)
 from arbvantage_provider.actions.sending import check_found, find_module
 from arbvantage_provider.exceptions import ActionError
-from arbvantage_provider.executors.calls import (
-    UnsendableError,
-    describe,
-    pack_call,
-    unpack_outcome,
-)
+from arbvantage_provider.executors.calls import UnsendableError, describe
 from arbvantage_provider.executors.process import ProcessDiedError
 from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.handlers.invoke import read_arguments
@@ -68,7 +70,7 @@ class Executors:
         for held in {id(held): held for held in map(self._hold, actions)}.values():
             await held.start(modules)
 
-    async def run(self, call: Call) -> tuple[Answer, "asyncio.Future[None] | None"]:
+    async def run(self, call: Call) -> tuple[Answer, "asyncio.Future[Any] | None"]:
         """Run a handler in its executor.
 
         Returns:
@@ -90,12 +92,16 @@ class Executors:
 
     async def _try(
         self, call: Call, waits: Iterator[float], *, is_first: bool
-    ) -> tuple[Answer | float, "asyncio.Future[None] | None"]:
+    ) -> tuple[Answer | float, "asyncio.Future[Any] | None"]:
         """One run of the handler; the seconds until the next, if there is one."""
         action = call.action
         held = self._hold(action)
+        # Classes of the user's say how they are pickled, and may take any time.
+        packing = self._threads.run(partial(_pack, call))
+        if not await self._wait(call, packing):
+            return self._dispatcher.time_out(call), packing
         try:
-            future = await held.submit(_pack(call))
+            future = await held.submit(packing.result())
         except Exception as error:  # noqa: BLE001 - an executor may raise anything
             return self._dispatcher.fail(call.task, _word(action, error)), None
         over = _watch(future)
@@ -105,16 +111,13 @@ class Executors:
             if is_first:
                 await self._wait_for_process(future, begun, over)
                 self._dispatcher.begin(call)
-            left = call.deadline - self._dispatcher.monotonic()
-            await asyncio.wait({over}, timeout=max(left, 0.0))
+            is_over = await self._wait(call, over)
         except asyncio.CancelledError:
             call.cancelled = True
             held.abandon(future)
             raise
-        if over.done():
-            read = partial(_read, action, future)
-            wait = _find_wait(call, read, waits)
-            return self._dispatcher.conclude(call, read) if wait is None else wait, None
+        if is_over:
+            return await self._read(call, future, waits)
         is_gone = held.abandon(future)
         return self._dispatcher.time_out(call), None if is_gone else over
 
@@ -142,6 +145,49 @@ class Executors:
         for job in tuple(self._waiting):
             job.cancel()
 
+    async def _wait(self, call: Call, done: "asyncio.Future[Any]") -> bool:
+        """Whether it is done before the deadline.
+
+        Raises:
+            asyncio.CancelledError: if the caller is cancelled.
+        """
+        # Nobody may ask for what it raises, once the task has its answer.
+        done.add_done_callback(_look)
+        try:
+            left = call.deadline - self._dispatcher.monotonic()
+            await asyncio.wait({done}, timeout=max(left, 0.0))
+        except asyncio.CancelledError:
+            call.cancelled = True
+            raise
+        return done.done()
+
+    async def _read(
+        self, call: Call, future: Future[bytes], waits: Iterator[float]
+    ) -> tuple[Answer | float, "asyncio.Future[Any] | None"]:
+        """The answer for what came of a call; the seconds until it is made again."""
+        outcome = _take(future)
+        if isinstance(outcome, Written):
+            return self._dispatcher.conclude(call, outcome), None
+        # What was raised is of any class, and reading it may take any time.
+        reading = self._threads.run(partial(self._fail, call, outcome, waits))
+        if await self._wait(call, reading):
+            return reading.result(), None
+        return self._dispatcher.time_out(call), reading
+
+    def _fail(
+        self, call: Call, outcome: bytes | BaseException, waits: Iterator[float]
+    ) -> Answer | float:
+        """The answer to what was raised, or the seconds until it is tried again."""
+        error = read_error(outcome) if isinstance(outcome, bytes) else outcome
+        error = _word(call.action, error)
+        wait = _find_wait(call, error, waits)
+        if wait is not None:
+            return wait
+        # The way here says nothing; its cause is the traceback from there.
+        return self._dispatcher.fail(
+            call.task, BaseException.with_traceback(error, None)
+        )
+
     async def close(self) -> None:
         """End the executors that were made here, whatever they still run."""
         ending = {self._threads.run(held.end) for held in self._held.values()}
@@ -160,24 +206,28 @@ class Executors:
         return held
 
 
+def _look(done: "asyncio.Future[Any]") -> None:
+    if not done.cancelled():
+        done.exception()
+
+
 def _find_wait(
-    call: Call, read: Callable[[], object], waits: Iterator[float]
+    call: Call, error: BaseException, waits: Iterator[float]
 ) -> float | None:
     """Seconds until a handler that raised is run again; ``None``: it is not."""
     if call.action.retry is None:
         return None
     try:
-        read()
-    except call.action.retry.on as error:
+        raise error  # noqa: TRY301 - its class is looked at
+    except call.action.retry.on as found:
         wait = next(waits, None)
         # A validator of the user's may refuse the payload the second time.
         with suppress(Exception):
-            if wait is not None and call.try_again(error, wait):
+            if wait is not None and call.try_again(found, wait):
                 return wait
         return None
     except BaseException:  # noqa: BLE001 - whatever it is, it is not tried again
         return None
-    return None
 
 
 def _pack(call: Call) -> bytes:
@@ -192,7 +242,7 @@ def _pack(call: Call) -> bytes:
     except BaseException as error:
         # A model's own attributes may raise anything; SystemExit would end the loop.
         raise UnsendableError("arguments", describe(error)) from error
-    return pack_call(action.handler, *arguments)
+    return pack_handler(action, *arguments)
 
 
 def _watch(future: Future[Any] | None) -> "asyncio.Future[None]":
@@ -217,20 +267,13 @@ def _watch(future: Future[Any] | None) -> "asyncio.Future[None]":
     return done
 
 
-def _read(action: Action, future: Future[bytes]) -> Any:
-    """What a handler returned.
-
-    Raises:
-        BaseException: what the handler raised, or ``_word`` says.
-    """
+def _take(future: Future[bytes]) -> Written | bytes | BaseException:
+    """What a handler returned; bytes: what it raised; or what an executor raised."""
     try:
         outcome = future.result()
-    except BaseException as error:  # noqa: BLE001 - it may be what a handler raised
-        raise _word(action, error) from error.__cause__
-    try:
-        return unpack_outcome(outcome)
-    except UnsendableError as error:
-        raise _word(action, error) from error
+        return read_result(outcome) if is_result(outcome) else outcome
+    except BaseException as error:  # noqa: BLE001 - an executor may raise anything
+        return error
 
 
 def _word(action: Action, error: BaseException) -> BaseException:

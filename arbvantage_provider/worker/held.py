@@ -7,8 +7,9 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from typing import Any, cast
 
+from arbvantage_provider.actions.remote import run_handler
 from arbvantage_provider.exceptions import ConfigError
-from arbvantage_provider.executors.calls import describe, run_packed
+from arbvantage_provider.executors.calls import describe
 from arbvantage_provider.executors.pool import ProcessPool
 from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.worker.threads import ThreadPool
@@ -52,7 +53,7 @@ class Held:
 
     def _start_pool(self, pool: ProcessPool) -> None:
         try:
-            pool.start(self._modules)
+            pool.start({*self._modules, run_handler.__module__})
         except Exception as error:
             raise ConfigError(f"executor: {error}") from error
 
@@ -64,12 +65,12 @@ class Held:
         """
         executor = await self._get()
         try:
-            future = executor.submit(run_packed, packed)
+            future = executor.submit(run_handler, packed)
         except BrokenExecutor as error:
             if not self._is_ours:
                 raise
             executor = await self._renew(executor, error)
-            future = executor.submit(run_packed, packed)
+            future = executor.submit(run_handler, packed)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         return future

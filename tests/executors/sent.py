@@ -4,6 +4,7 @@ import asyncio
 import functools
 import os
 import signal
+import stat
 import tempfile
 import threading
 from collections.abc import Coroutine
@@ -160,3 +161,106 @@ def fail_times(folder: str, times: int) -> int:
     if runs <= times:
         raise OSError(f"run {runs}")
     return runs
+
+
+# --- what misbehaves where it is pickled, or read --------------------------------
+
+
+class SlowToRead(dict[str, int]):
+    """Takes long where it arrives."""
+
+    @override
+    def __reduce__(self) -> Any:
+        return wait_long, ()
+
+
+class LeavesWhereRead(dict[str, int]):
+    """Ends the process that reads it."""
+
+    @override
+    def __reduce__(self) -> Any:
+        return os._exit, (5,)
+
+
+def wait_long() -> dict[str, int]:
+    threading.Event().wait(30)
+    return {}
+
+
+class SlowToReadError(Exception):
+    """The same, and only where the provider is."""
+
+    @override
+    def __reduce__(self) -> Any:
+        return wait_elsewhere, (os.getpid(),)
+
+
+def wait_elsewhere(pid: int) -> Exception:
+    if os.getpid() != pid:
+        threading.Event().wait(3)
+    return SlowToReadError()
+
+
+class LeavingError(Exception):
+    """Ends the process that reads it."""
+
+    @override
+    def __reduce__(self) -> Any:
+        return os._exit, (6,)
+
+
+class SlowToPickle(BaseModel):
+    """Takes long to be sent."""
+
+    x: int
+
+    @override
+    def __reduce__(self) -> Any:
+        threading.Event().wait(3)
+        return SlowToPickle, ()
+
+
+def return_slow() -> dict[str, int]:
+    return SlowToRead(a=1)
+
+
+def return_leaving() -> dict[str, int]:
+    return LeavesWhereRead(a=1)
+
+
+def fail_slowly() -> None:
+    raise SlowToReadError
+
+
+def fail_leaving() -> None:
+    raise LeavingError
+
+
+def take_slow(payload: SlowToPickle) -> int:
+    return payload.x
+
+
+def promise(x: int) -> Point:
+    found: Any = {"x": x} if x else {"y": "?"}
+    return found  # type: ignore[no-any-return]
+
+
+def write_garbage(kind: str) -> None:
+    """Say something else than an outcome by the pipe to the provider, and end."""
+    data = {
+        "garbage": b"\0\0\0\5hello",
+        "negative length": b"\xff\xff\xff\xf0",
+        "endless": b"\xff\xff\xff\xff\x7f" + b"\xff" * 7 + b"rest",
+        "half": b"\0\0\1\0half",
+    }[kind]
+    for descriptor in range(3, 64):
+        try:
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, data)
+        except OSError:
+            continue
+    os._exit(7)
+
+
+def give_many(megabytes: int) -> str:
+    return "x" * (megabytes * 1_000_000)
