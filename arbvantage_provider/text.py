@@ -6,7 +6,7 @@ of their characters may end a line, drive a terminal or turn what is around them
 
 import codecs
 import re
-from typing import Final
+from typing import Final, TextIO
 
 _CONTROLS: Final = re.compile(
     # C0, DEL and C1; what changes the direction of text; the other line ends; halves of
@@ -63,3 +63,9 @@ def escape_json(text: str) -> str:
     return _CONTROLS.sub(
         lambda m: m[0] if m[0] == "\n" else f"\\u{ord(m[0]):04x}", text
     )
+
+
+def fit(text: str, stream: TextIO) -> str:
+    """``text`` with escapes for the characters that the stream's encoding lacks."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,5 +1,7 @@
 """What tests of several rooms use: commands, and a server for shared limits."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +16,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from patience import wait_for
 from redis_server import RedisServer
+
+# What the programs of tests inherit is the same in the background of a shell, which
+# ignores SIGINT, and where colours are asked for.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+for name in ("NO_COLOR", "FORCE_COLOR"):
+    os.environ.pop(name, None)  # noqa: TID251 - not read
 
 ONCE = ("bench", "docs", "executors", "faults", "hostile", "journal")
 """Folders whose tests take long, and show the same with any dependencies."""

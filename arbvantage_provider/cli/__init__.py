@@ -4,7 +4,13 @@ What the commands do is imported when one of them is run, so that ``--help``
 answers at once.
 """
 
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
 import click
+from typing_extensions import override
 
 __all__ = ["main"]
 
@@ -39,7 +45,7 @@ when all are answered. Statuses do not change the exit code.
 
 \b
 A line of FILE; the account may be left out:
-  {"action": "greet", "payload": {"name": "Ann"}, "account": {"key": "…"}}
+  {"action": "greet", "payload": {"name": "Ann"}, "account": {"key": "secret"}}
 """
 
 _CALL = """Run one ACTION of TARGET here, with no hub, and print the response.
@@ -117,7 +123,37 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-@click.group(help=_MAIN, context_settings={"help_option_names": ["-h", "--help"]})
+class _Main(click.Group):
+    """Ends with an exit code, and no traceback, whatever its streams are."""
+
+    @override
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        _fill_streams()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            # The help and the version are written by click.
+            with suppress(OSError):
+                click.echo(
+                    f"Error: stdout cannot be written: {error.strerror}", err=True
+                )
+            sys.exit(1)
+
+
+def _fill_streams() -> None:
+    """Let no file or socket be in the place of a stream that is closed."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it stays open
+
+
+@click.group(
+    cls=_Main, help=_MAIN, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--version",
     is_flag=True,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from arbvantage_provider.cli.errors import Misuse, suggest
@@ -9,6 +10,17 @@ from arbvantage_provider.cli.fields import Field, Fields
 
 _TEXT = frozenset({"string"})
 _TEXT_OR_NULL = frozenset({"string", "null"})
+
+
+def read_argument(text: str) -> str:
+    """What was typed, without the byte order mark of a file that a shell put there.
+
+    A locale that is no UTF-8, such as C, leaves the bytes of other characters as halves
+    of surrogate pairs.
+    """
+    with suppress(UnicodeError):
+        text = text.encode("utf-8", "surrogateescape").decode()
+    return text.removeprefix("\ufeff")
 
 
 def read_pairs(pairs: Sequence[str], fields: Fields, action: str) -> str:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from arbvantage_provider.actions import Action, Actions
-from arbvantage_provider.cli.arguments import read_pairs
+from arbvantage_provider.cli.arguments import read_argument, read_pairs
 from arbvantage_provider.cli.errors import Failure, Misuse, suggest
 from arbvantage_provider.cli.fields import describe_fields
 from arbvantage_provider.cli.input import read_input
@@ -17,6 +17,8 @@ def call_action(
     target: str, action: str, arguments: Sequence[str], *, account: str | None
 ) -> None:
     """Run one action and print its response; an error response exits with 1."""
+    action, *arguments = map(read_argument, (action, *arguments))
+    account = account and read_argument(account)
     with open_output() as emit:
         provider = load_provider(target)
         chosen = _choose(provider.actions, action)
@@ -43,8 +45,6 @@ def _choose(actions: Actions, name: str) -> Action:
 
 def _read_payload(arguments: Sequence[str], action: Action) -> str | bytes:
     """The payload as JSON text; whether it fits is for the action to say."""
-    # What a shell reads from a file may begin with a byte order mark.
-    arguments = [text.removeprefix("\ufeff") for text in arguments]
     whole = [text for text in arguments if text == "-" or text.lstrip()[:1] == "{"]
     if not whole:
         return read_pairs(arguments, describe_fields(action.payload), action.name)
@@ -59,5 +59,5 @@ def _read_payload(arguments: Sequence[str], action: Action) -> str | bytes:
 
 def _read_account(account: str | None) -> str | bytes | None:
     if account is None or not account.startswith("@"):
-        return account and account.removeprefix("\ufeff")
+        return account
     return read_input(account[1:], f"--account {account}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from arbvantage_provider.cli.errors import Failure, Misuse
-from arbvantage_provider.cli.output import Emit, open_output, say
+from arbvantage_provider.cli.output import Emit, is_unicode, open_output, say
 from arbvantage_provider.cli.target import load_provider, split_target
 from arbvantage_provider.export.models import export_models
 from arbvantage_provider.export.python.references import UnspeakableError
@@ -120,11 +120,11 @@ def _describe(home: Home) -> str:
 
 def _deliver(code: str, output: str | None, *, force: bool, emit: Emit) -> None:
     if output is None:
-        try:
-            emit(code.rstrip("\n"))
-        except UnicodeEncodeError:
+        # Code is UTF-8: in another encoding, Python would not read it again.
+        if not code.isascii() and not is_unicode():
             problem = "stdout cannot hold all characters of the code"
-            raise Failure(f"{problem}; give -o FILE") from None
+            raise Failure(f"{problem}; give -o FILE")
+        emit(code.rstrip("\n"))
         return
     file, content = Path(output), code.encode()
     try:

@@ -1,6 +1,10 @@
 """What ends a command, as one ``Error:`` line on stderr and an exit code."""
 
+from contextlib import suppress
+from typing import IO, Any
+
 import click
+from typing_extensions import override
 
 from arbvantage_provider.exceptions import nearest_name
 from arbvantage_provider.text import escape_lines
@@ -18,6 +22,12 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(escape_lines(message) + details)
+
+    @override
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it; the exit code is the same where stderr cannot be written."""
+        with suppress(OSError):
+            super().show(file)
 
 
 class Misuse(Failure):

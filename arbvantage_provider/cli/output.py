@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from arbvantage_provider.cli.errors import Failure
-from arbvantage_provider.text import escape, escape_json
+from arbvantage_provider.text import escape, escape_json, fit
 
 Emit = Callable[[str], None]
 
@@ -24,8 +24,10 @@ def open_output() -> Generator[Emit]:
     stdout = sys.stdout
 
     def emit(line: str) -> None:
+        if stdout is None:
+            raise Failure("stdout is closed")
         try:
-            click.echo(line, file=stdout)
+            click.echo(fit(line, stdout), file=stdout)
         except BrokenPipeError:  # click ends the command quietly
             raise
         except OSError as error:
@@ -37,12 +39,18 @@ def open_output() -> Generator[Emit]:
 
 
 def say(words: str) -> None:
-    """One line for a person, on stderr."""
-    click.echo(escape(words), err=True)
+    """One line for a person, on stderr; it is no failure if nobody can read it."""
+    with contextlib.suppress(OSError):
+        click.echo(escape(words), err=True)
 
 
 def format_json(value: Any, indent: int | None = None) -> str:
     """JSON text; characters beyond ASCII as they are where stdout can hold them."""
+    ascii_only = not is_unicode()
+    return escape_json(json.dumps(value, ensure_ascii=ascii_only, indent=indent))
+
+
+def is_unicode() -> bool:
+    """Whether stdout can hold every character."""
     encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
-    is_unicode = encoding.lower().startswith("utf")
-    return escape_json(json.dumps(value, ensure_ascii=not is_unicode, indent=indent))
+    return encoding.lower().startswith("utf")

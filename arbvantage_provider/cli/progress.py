@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 from arbvantage_provider.clock import SystemClock
+from arbvantage_provider.settings import may_drive
 
 _CLEAR = "\r\x1b[K"
 
@@ -28,7 +30,7 @@ class Progress:
     ) -> None:
         self._total = total
         self._stream = sys.stderr if stream is None else stream
-        self._is_shown = self._stream.isatty()
+        self._is_shown = may_drive(self._stream)
         self._monotonic = monotonic
         self._began = monotonic()
 
@@ -56,8 +58,9 @@ class Progress:
 
     def _write(self, text: str) -> None:
         if self._is_shown:
-            self._stream.write(text)
-            self._stream.flush()
+            with suppress(OSError):  # the terminal may be gone
+                self._stream.write(text)
+                self._stream.flush()
 
 
 def format_duration(seconds: float) -> str:

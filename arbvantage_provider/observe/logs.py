@@ -23,6 +23,7 @@ from arbvantage_provider.observe.redaction import (
 )
 from arbvantage_provider.observe.values import make_loggable, show
 from arbvantage_provider.observe.writer import LogFile, LogWriter, write_to_stderr
+from arbvantage_provider.settings import may_color
 from arbvantage_provider.text import escape, escape_json, escape_lines
 
 Event = MutableMapping[str, Any]
@@ -165,17 +166,10 @@ _BLOCKS: Final = frozenset({"exception", "stack"})
 
 def _make_console() -> Callable[[Any, str, Event], str]:
     return structlog.dev.ConsoleRenderer(
-        colors=_is_terminal(sys.stderr),
+        colors=may_color(sys.stderr),
         exception_formatter=structlog.dev.plain_traceback,
         sort_keys=False,
     )
-
-
-def _is_terminal(stream: Any) -> bool:
-    try:
-        return bool(stream.isatty())
-    except Exception:  # noqa: BLE001 - there may be none, or a program's own
-        return False
 
 
 def _make_json() -> Callable[[Any, str, Event], str | bytes]:

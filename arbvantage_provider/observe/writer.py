@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.exceptions import ConfigError
+from arbvantage_provider.text import fit
 from arbvantage_provider.variables import name_setting
 
 MOST_LINES: Final = 10_000
@@ -209,14 +210,14 @@ def write_to_stderr(line: str) -> None:
     stream: Any = sys.stderr
     if stream is None:
         raise OSError
+    line = fit(line, stream)
     with _stderr_lock:
         descriptor = _find_descriptor(stream)
         if descriptor is None:
             stream.write(line)
         else:
             stream.flush()
-            data = line.encode(stream.encoding, stream.errors)
-            write_all(descriptor, data)
+            write_all(descriptor, line.encode(stream.encoding))
 
 
 def _find_descriptor(stream: Any) -> int | None:
