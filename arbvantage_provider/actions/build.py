@@ -15,13 +15,23 @@ from arbvantage_provider.exceptions import (
     SchemaError,
 )
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
+from arbvantage_provider.handlers.defaults import open_default
 from arbvantage_provider.handlers.docstring import Docstring, read_docstring
 from arbvantage_provider.handlers.inject import is_injected
 from arbvantage_provider.handlers.invoke import Invoke, make_invoke
+from arbvantage_provider.handlers.options import (
+    Option,
+    expand_options,
+    find_kwargs_problem,
+)
 from arbvantage_provider.handlers.plan import CallPlan, is_special, plan_call
 from arbvantage_provider.handlers.readers import NAMED
 from arbvantage_provider.handlers.retry import retry_async, retry_sync
-from arbvantage_provider.handlers.signature import Signature, read_signature
+from arbvantage_provider.handlers.signature import (
+    Signature,
+    read_signature,
+    refuse_unbound,
+)
 from arbvantage_provider.handlers.types import (
     is_dict,
     is_model,
@@ -72,11 +82,13 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         raise RegistrationError(name, problem)
     if description is not None and not isinstance(description, str):
         raise RegistrationError(name, f"description is {description!r}; give a text")
-    signature = read_signature(name, handler)
+    signature = expand_options(name, read_signature(name, handler))
     payload_schema = _open_schema(name, "payload", payload_schema)
     account_schema = _open_schema(name, "account", account_schema)
     if takes is not None:
         signature = _fix_first(name, signature, payload_schema)
+    signature = _open_defaults(name, signature, declared=payload_schema is not None)
+    refuse_unbound(name, handler, signature, declared=payload_schema)
     doc = read_docstring(handler)
     payload = _compile_payload(name, payload_schema, signature, doc=doc, extra=extra)
     account = _compile_account(name, account_schema, signature, extra=extra)
@@ -211,9 +223,14 @@ def _compile_payload(
     if declared is not None:
         return compile_schema(name, "payload", declared, extra=extra)
     for parameter in signature.parameters:
-        if _is_named(parameter, "payload") and not is_special(parameter):
+        if _is_whole(parameter):
             return _compile_whole(name, "payload", parameter)
+    for parameter in signature.parameters:
+        if parameter.name in NAMED and not _is_variadic(parameter):
+            _refuse_ambiguous(name, parameter)
     fields = [p for p in signature.parameters if _is_field(p)]
+    if fields and (problem := find_kwargs_problem(signature)):
+        raise HandlerSignatureError(name, "", problem)
     takes_all = any(p.kind is p.VAR_KEYWORD for p in signature.parameters)
     if takes_all and not fields:
         return any_object(name, "payload")
@@ -239,6 +256,43 @@ def _is_named(parameter: inspect.Parameter, name: str) -> bool:
     return parameter.name == name and not _is_variadic(parameter)
 
 
+def _open_defaults(name: str, signature: Signature, *, declared: bool) -> Signature:
+    """The signature with what ``= Field(…)`` says, where it has its meaning."""
+    has_whole = declared or any(_is_whole(p) for p in signature.parameters)
+    opened: list[inspect.Parameter] = []
+    for each in signature.parameters:
+        is_other = _is_variadic(each) or is_special(each) or _is_named(each, "account")
+        is_field = not has_whole and (not is_other or _is_annotated(each.annotation))
+        try:
+            opened.append(open_default(each, is_field=is_field))
+        except TypeError as error:
+            raise HandlerSignatureError(name, each.name, str(error)) from error
+    return replace(signature, parameters=tuple(opened))
+
+
+def _refuse_ambiguous(name: str, parameter: inspect.Parameter) -> None:
+    """A name that is filled in, with an annotation that a payload could have."""
+    is_plain = not (is_special(parameter) or is_unsaid(parameter.annotation))
+    if not is_plain or isinstance(parameter, Option):
+        return
+    if _is_annotated(parameter.annotation):
+        return
+    own = parameter.name
+    ways = {"context": "context: TaskContext", "logger": "logger: logging.Logger"}
+    other = ways.get(own, f"{own} without an annotation")
+    problem = (
+        "it may be a field of the payload, or what the provider fills in; write "
+        f"`{own}: Annotated[…, Field()]`, such as Annotated[str, Field()], for the "
+        f"field, or `{other}` for the other (`context: TaskContext` has the task's own)"
+    )
+    raise HandlerSignatureError(name, own, problem)
+
+
+def _is_whole(parameter: inspect.Parameter) -> bool:
+    is_key = isinstance(parameter, Option)
+    return _is_named(parameter, "payload") and not is_key and not is_special(parameter)
+
+
 def _is_variadic(parameter: inspect.Parameter) -> bool:
     return parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
 
@@ -247,6 +301,8 @@ def _is_field(parameter: inspect.Parameter) -> bool:
     """Whether a parameter is a field of the payload that a signature stands for."""
     if _is_variadic(parameter) or is_special(parameter):
         return False
+    if isinstance(parameter, Option):
+        return True
     reserved = parameter.name == "account" or parameter.name in NAMED
     return not reserved or _is_annotated(parameter.annotation)
 
@@ -262,6 +318,8 @@ def _compile_account(
         return compile_schema(name, "account", declared, extra=extra)
     for parameter in signature.parameters:
         if is_injected(parameter.annotation) or _is_annotated(parameter.annotation):
+            continue
+        if isinstance(parameter, Option):
             continue
         if _is_named(parameter, "account"):
             return _compile_whole(name, "account", parameter)

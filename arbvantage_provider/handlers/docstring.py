@@ -10,8 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from arbvantage_provider.handlers.layers import list_layers
+
 _SECTION: Final = re.compile(r"^(Args|Arguments|Parameters):\s*$", re.MULTILINE)
-_ENTRY: Final = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.*)")
+_HEADING: Final = re.compile(
+    r"^(Args|Arguments|Parameters|Keyword Args|Keyword Arguments|Other Parameters|"
+    r"Returns?|Yields?|Raises|Examples?|Notes?|Attributes|Warnings?|See Also|Todo):\s*$",
+    re.MULTILINE,
+)
+_ENTRY: Final = re.compile(r"\*{0,2}(\w+)\s*(?:\(.*?\))?:(?:\s+|$)(.*)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,13 +35,37 @@ class Docstring:
 
 
 def read_docstring(handler: Any) -> Docstring:
-    """The docstring of a function, method, partial or callable object."""
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    text = inspect.getdoc(handler) or ""
+    """The docstring of a function, method, partial or callable object.
+
+    It is the first of what a call goes through, from outside. Of an object, its class
+    tells what it is, and ``__call__`` comes first for the parameters.
+    """
+    layers = [each for each in list_layers(handler) if not _is_partial(each)]
+    texts = [*filter(None, map(_read_text, layers))]
+    parameters: dict[str, str] = {}
+    for text in texts[:1] if inspect.isroutine(layers[0]) else reversed(texts[:2]):
+        parameters = dict(_read_entries(text)) or parameters
+    called = [_read_text(each) for each in layers[1:2]]
+    if not inspect.isroutine(layers[0]) and any(called):
+        parameters = dict(_read_entries(called[0])) or parameters
     return Docstring(
-        summary=_join(text.split("\n\n", 1)[0]), parameters=dict(_read_entries(text))
+        summary=_read_summary(texts[0]) if texts else "", parameters=parameters
     )
+
+
+def _is_partial(layer: Any) -> bool:
+    return isinstance(layer, functools.partial)
+
+
+def _read_text(layer: Any) -> str:
+    return inspect.getdoc(layer) or ""
+
+
+def _read_summary(text: str) -> str:
+    """The first paragraph, which a section ends, too."""
+    paragraph = text.split("\n\n", 1)[0]
+    heading = _HEADING.search(paragraph)
+    return _join(paragraph[: heading.start()] if heading else paragraph)
 
 
 def _read_entries(text: str) -> Iterator[tuple[str, str]]:
@@ -42,10 +73,12 @@ def _read_entries(text: str) -> Iterator[tuple[str, str]]:
     section = _SECTION.search(text)
     if section is None:
         return
-    name, lines, depth = "", [""], 0
+    # Of a text that begins with the section, the indentation below it is gone.
+    least = 1 if text[: section.start()].strip() else 0
+    name, lines, depth = "", [""], -1
     for line in text[section.end() :].splitlines():
         indent = len(line) - len(line.lstrip())
-        if line.strip() and not indent:
+        if line.strip() and (indent < max(least, depth) or _HEADING.match(line)):
             break
         entry = _ENTRY.match(line.lstrip())
         if entry and (not name or indent <= depth):

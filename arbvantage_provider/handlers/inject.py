@@ -18,7 +18,8 @@ from typing import (
 from typing_extensions import override
 
 from arbvantage_provider.exceptions import HandlerSignatureError
-from arbvantage_provider.handlers.readers import EMPTY, Inputs, Reader
+from arbvantage_provider.handlers.defaults import EMPTY, find_maker
+from arbvantage_provider.handlers.readers import Inputs, Reader, read_default
 
 T = TypeVar("T")
 _UNIONS: Final = (Union, types.UnionType)
@@ -128,7 +129,12 @@ def read_injected(need: Need) -> Reader:
     """
     kind, default = need.kind, need.default
     if default is not EMPTY:
-        return lambda inputs: inputs.injected.get(kind, default)
+        if find_maker(default) is None:
+            return lambda inputs: inputs.injected.get(kind, default)
+        make = read_default(default)
+        return lambda inputs: (
+            inputs.injected[kind] if kind in inputs.injected else make(inputs)
+        )
 
     def read(inputs: Inputs) -> Any:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from arbvantage_provider.handlers.options import ABSENT
 from arbvantage_provider.handlers.plan import CallPlan
 from arbvantage_provider.handlers.readers import LOCAL, Inputs
 
@@ -16,6 +17,8 @@ def make_invoke(handler: Callable[..., Any], plan: CallPlan) -> Invoke:
     Which form it takes is decided here, once: most handlers have one parameter
     or two, and a loop over them would cost more than the rest of the call.
     """
+    if plan.optional:
+        return _with_optional(handler, plan)
     if plan.keyword:
         return _with_keywords(handler, plan)
     if len(plan.positional) == 1:
@@ -35,7 +38,26 @@ def read_arguments(plan: CallPlan, inputs: Inputs) -> tuple[list[Any], dict[str,
     """
     args = [read(inputs) for read in plan.positional]
     keywords = plan.keyword.items()
-    return args, {name: read(inputs) for name, read in keywords if read not in LOCAL}
+    given = {name: read(inputs) for name, read in keywords if read not in LOCAL}
+    return args, given | _read_optional(plan, inputs)
+
+
+def _read_optional(plan: CallPlan, inputs: Inputs) -> dict[str, Any]:
+    read = {name: reader(inputs) for name, reader in plan.optional.items()}
+    return {name: value for name, value in read.items() if value is not ABSENT}
+
+
+def _with_optional(handler: Callable[..., Any], plan: CallPlan) -> Invoke:
+    readers, keywords = plan.positional, tuple(plan.keyword.items())
+
+    def invoke(inputs: Inputs) -> Any:
+        return handler(
+            *[read(inputs) for read in readers],
+            **{name: read(inputs) for name, read in keywords},
+            **_read_optional(plan, inputs),
+        )
+
+    return invoke
 
 
 def _with_keywords(handler: Callable[..., Any], plan: CallPlan) -> Invoke:

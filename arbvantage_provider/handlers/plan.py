@@ -20,12 +20,15 @@ from arbvantage_provider.handlers.inject import (
     is_injected,
     read_injected,
 )
+from arbvantage_provider.handlers.options import ABSENT
 from arbvantage_provider.handlers.readers import (
     LOCAL,
     NAMED,
     Reader,
     Source,
+    find_given,
     read_context,
+    read_default,
     read_field,
     read_logger,
     read_named,
@@ -51,12 +54,14 @@ class CallPlan:
     Attributes:
         positional: readers of the parameters that are passed by position.
         keyword: readers of the others, by name.
+        optional: readers of those that are passed only where they are not ``ABSENT``.
         needs: what the lifespans must have made.
         local: the parameters whose values cannot leave this process.
     """
 
     positional: tuple[Reader, ...]
     keyword: Mapping[str, Reader]
+    optional: Mapping[str, Reader]
     needs: tuple[Need, ...]
     local: tuple[str, ...] = ()
 
@@ -78,6 +83,7 @@ def plan_call(
     planner = _Planner(action, payload, account)
     positional: list[Reader] = []
     keyword: dict[str, Reader] = {}
+    optional: dict[str, Reader] = {}
     needs: list[Need] = []
     local: list[str] = []
     for parameter in signature.parameters:
@@ -88,7 +94,9 @@ def plan_call(
         reader = read_injected(need) if need else planner.find_reader(parameter)
         if need or reader in LOCAL:
             local.append(parameter.name)
-        if _goes_by_name(parameter, signature):
+        if parameter.default is ABSENT:
+            optional[parameter.name] = reader
+        elif _goes_by_name(parameter, signature):
             keyword[parameter.name] = reader
         else:
             positional.append(reader)
@@ -99,6 +107,7 @@ def plan_call(
     return CallPlan(
         positional=tuple(positional),
         keyword=keyword,
+        optional=optional,
         needs=tuple(needs),
         local=tuple(local),
     )
@@ -146,8 +155,7 @@ class _Planner:
         if reader is not None:
             return reader
         if parameter.default is not _Kind.empty:
-            default = parameter.default
-            return lambda _: default
+            return read_default(parameter.default)
         known = sorted({*self.payload.fields, "payload", "account", *NAMED})
         problem = (
             "nothing can fill it; rename it to one of "
@@ -180,8 +188,24 @@ class _Planner:
                 self._check_whole(parameter, source)
                 return read_whole(source, parameter.annotation)
         if name in NAMED:
+            self._check_named(parameter)
             return read_named(name, parameter.annotation)
         return None
+
+    def _check_named(self, parameter: inspect.Parameter) -> None:
+        annotation = parameter.annotation
+        given = find_given(parameter.name, annotation)
+        # A dict may be asked for in place of a dataclass, but not of the context.
+        is_lost = parameter.name == "context" and is_dict(annotation)
+        agrees = any(not contradicts(annotation, each) for each in given)
+        if is_unsaid(annotation) or (agrees and not is_lost):
+            return
+        problem = (
+            f"its annotation {_show(parameter.annotation)} is not what a parameter of "
+            f"this name is filled with, {' or '.join(map(_show, given))}; annotate it "
+            "with that, rename it, or add it to the payload schema"
+        )
+        raise HandlerSignatureError(self.action, parameter.name, problem)
 
     def _check_field(self, parameter: inspect.Parameter) -> None:
         annotation = parameter.annotation

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Final, Protocol
 from pydantic import BaseModel
 
 from arbvantage_provider.context import Profile, TaskContext
+from arbvantage_provider.handlers.defaults import EMPTY, find_maker
 from arbvantage_provider.handlers.plain import make_plain
 from arbvantage_provider.handlers.types import holds_model, is_dict, is_unsaid, strip
 
@@ -114,9 +116,6 @@ class Source(Protocol):
         ...
 
 
-EMPTY: Final[Any] = inspect.Parameter.empty
-
-
 def read_field(
     source: Source, name: str, annotation: Any = EMPTY, *, default: Any = EMPTY
 ) -> Reader:
@@ -150,8 +149,22 @@ def read_whole(source: Source, annotation: Any) -> Reader:
     return _dump(read) if is_dict(annotation) else read
 
 
+def read_default(default: Any) -> Reader:
+    """A reader of a default; of a copy, where a handler may change it."""
+    make = find_maker(default)
+    return (lambda _: default) if make is None else (lambda _: make())
+
+
 def _read_key(name: str, default: Any) -> Reader:
-    return lambda inputs: inputs.payload.get(name, default)
+    if find_maker(default) is None:
+        return lambda inputs: inputs.payload.get(name, default)
+    make = read_default(default)
+
+    def read(inputs: Inputs) -> Any:
+        payload = inputs.payload
+        return payload[name] if name in payload else make(inputs)
+
+    return read
 
 
 def _read_attribute(name: str) -> Reader:
@@ -159,9 +172,11 @@ def _read_attribute(name: str) -> Reader:
 
 
 def _unless_absent(name: str, read: Reader, default: Any) -> Reader:
+    make = read_default(default)
+
     def reader(inputs: Inputs) -> Any:
         given = name in inputs.payload.model_fields_set
-        return read(inputs) if given else default
+        return read(inputs) if given else make(inputs)
 
     return reader
 
@@ -221,6 +236,20 @@ NAMED: Final[Mapping[str, Reader]] = {
     "context": read_context,
 }
 """The readers that a parameter's name alone asks for."""
+
+_GIVEN: Final[Mapping[str, tuple[Any, ...]]] = {
+    "logger": (logging.Logger, logging.LoggerAdapter),
+    "provider": (dict,),
+    "timezone": (str,),
+    "context": (TaskContext,),
+}
+
+
+def find_given(name: str, annotation: Any) -> tuple[Any, ...]:
+    """The types that a name in ``NAMED`` is filled with, where it is so annotated."""
+    is_moment = name in _AS_DATETIME and strip(annotation) is dt.datetime
+    return (dt.datetime,) if is_moment else _GIVEN.get(name, (str,))
+
 
 LOCAL: Final[frozenset[Reader]] = frozenset({read_context, read_logger})
 """The readers of what cannot leave this process."""

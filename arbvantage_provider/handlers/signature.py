@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from arbvantage_provider.handlers.layers import (
     evaluate_signature,
     find_entry,
     find_kind_problem,
+    list_layers,
 )
 
 _BOUND_LATER: Final[tuple[Any, ...]] = (classmethod, functools.partialmethod)
@@ -79,3 +81,34 @@ def _is_wrapped(handler: Any) -> bool:
         handler = handler.func
     # ``singledispatch`` chooses by the first argument that is passed by position.
     return hasattr(handler, "__wrapped__") and not hasattr(handler, "register")
+
+
+def refuse_unbound(
+    action: str, handler: Any, signature: Signature, *, declared: Any
+) -> None:
+    """Refuse a function of a class that nobody has bound to an instance.
+
+    Raises:
+        HandlerSignatureError: with what to write instead.
+    """
+    first = signature.parameters[0] if signature.parameters else None
+    if first is None or first.name not in {"self", "cls"}:
+        return
+    if isinstance(declared, Mapping) and first.name in declared:
+        return
+    function = list_layers(handler)[-1]
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_varnames[:1] != (first.name,):
+        return  # it is bound, and this is its second parameter
+    above = str(getattr(function, "__qualname__", "")).split(".")[:-1]
+    where = above[-1] if above else "<locals>"
+    is_annotated = first.annotation is not inspect.Parameter.empty
+    if where == "<locals>" and is_annotated:
+        return
+    problem = (
+        "the function is not bound to an instance; register it where there is one, as "
+        "self.actions.register(…)(self.method) in __init__, or make it a @staticmethod "
+        "below register; a field of this name has an annotation and stands outside of "
+        "a class"
+    )
+    raise HandlerSignatureError(action, first.name, problem)

@@ -88,10 +88,14 @@ def is_typed_dict(annotation: Any) -> bool:
 def contradicts(annotation: Any, declared: Any) -> bool:
     """Whether no value of the ``declared`` type can be of the annotated one.
 
-    Only plain cases are judged: unions, type variables and the like pass.
+    Only plain cases are judged: type variables and the like pass, and so does what is
+    declared as a union.
     """
-    wanted = _runtime_class(strip(annotation))
-    given = _runtime_class(strip(declared))
+    annotation, declared = strip(annotation), strip(declared)
+    if get_origin(annotation) in UNIONS:
+        return all(contradicts(each, declared) for each in get_args(annotation))
+    wanted = _runtime_class(annotation)
+    given = _runtime_class(declared)
     if wanted is None or given is None or (wanted is float and given is int):
         return False
     if is_model(given) and issubclass(wanted, Mapping):
@@ -110,7 +114,7 @@ def _runtime_class(annotation: Any) -> type[Any] | None:
     if origin is Literal:
         kinds: set[type[Any]] = {type(value) for value in get_args(annotation)}
         return kinds.pop() if len(kinds) == 1 else None
-    kind = annotation if origin is None else origin
+    kind = None if origin in UNIONS else origin or annotation
     if not inspect.isclass(kind) or kind is object:
         return None
     return kind

@@ -31,9 +31,9 @@ from typing import Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
 from typing_extensions import override
 
 from arbvantage_provider.exceptions import LifespanError
+from arbvantage_provider.handlers.defaults import EMPTY
 from arbvantage_provider.handlers.inject import Need, find_misuse, find_need, read_kind
 from arbvantage_provider.handlers.layers import AnnotationError, evaluate_signature
-from arbvantage_provider.handlers.readers import EMPTY
 from arbvantage_provider.handlers.types import is_unsaid
 from arbvantage_provider.worker.threads import ThreadPool
 

@@ -9,13 +9,13 @@ from typing import Any, Final, get_origin
 from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.annotations import AliasError, resolve_aliases
 from arbvantage_provider.exceptions import ConfigError, HandlerSignatureError
+from arbvantage_provider.handlers.defaults import EMPTY
 from arbvantage_provider.handlers.inject import (
     Need,
     find_misuse,
     is_injected,
     read_kind,
 )
-from arbvantage_provider.handlers.readers import EMPTY
 from arbvantage_provider.worker.lifespan import NOTHING, Lifespan, read_lifespan
 from arbvantage_provider.worker.offers import (
     Offer,

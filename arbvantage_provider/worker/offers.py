@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, get_origin
 
 from arbvantage_provider.exceptions import LifespanError
+from arbvantage_provider.handlers.defaults import EMPTY
 from arbvantage_provider.handlers.inject import Need, show_kind
-from arbvantage_provider.handlers.readers import EMPTY
 from arbvantage_provider.worker.lifespan import Lifespan
 
 

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from arbvantage_provider.exceptions import LifespanError
-from arbvantage_provider.handlers.readers import EMPTY
+from arbvantage_provider.handlers.defaults import EMPTY
 from arbvantage_provider.worker.lifespan import Lifespan
 from arbvantage_provider.worker.offers import Offer, fill
 from arbvantage_provider.worker.waits import first_of

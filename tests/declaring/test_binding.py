@@ -109,7 +109,7 @@ def test_fifth_the_special_names(bind: Bind) -> None:
 def test_now_is_in_the_providers_time_zone(make: Callable[..., Provider]) -> None:
     provider = make(timezone="Asia/Kathmandu")
 
-    @provider.actions.register()
+    @provider.actions.register(payload_schema={})
     def times(now: str, now_utc: str, timezone: str) -> list[str]:
         return [now, now_utc, timezone]
 
@@ -123,7 +123,7 @@ def test_now_may_be_asked_for_as_a_datetime(make: Callable[..., Provider]) -> No
     provider = make(timezone="Asia/Kathmandu")
     seen: list[dt.datetime] = []
 
-    @provider.actions.register()
+    @provider.actions.register(payload_schema={})
     def times(now: dt.datetime, now_utc: dt.datetime) -> None:
         seen.extend([now, now_utc])
 
@@ -147,8 +147,8 @@ def test_changing_the_provider_dict_changes_nothing_else(run: Run) -> None:
         name, provider["name"] = provider["name"], "changed"
         return str(name)
 
-    assert run(handler)["data"] == "declaring"
-    assert run(handler)["data"] == "declaring"
+    assert run(handler, payload_schema={})["data"] == "declaring"
+    assert run(handler, payload_schema={})["data"] == "declaring"
 
 
 def test_sixth_the_parameters_own_default(bind: Bind) -> None:

@@ -128,7 +128,7 @@ def test_an_annotated_account_is_a_field_of_the_payload(bind: Bind) -> None:
 
 def test_special_parameters_are_no_fields(provider: Provider, run: Run) -> None:
     def handler(
-        a: int, context: TaskContext, logger: Any, now: str, provider: Any
+        a: int, context: TaskContext, logger: Any, now: Any, provider: Any
     ) -> int:
         return a
 
