@@ -257,7 +257,7 @@ class Soak:
     def _go_through(
         self, number: int, hub: LocalHub, provider: ProviderProcess
     ) -> None:
-        handles: list[TaskHandle] = []
+        handles = [] if number else _fill_slots(hub, provider)
         end = time.monotonic() + self._plan.round
         for step in self._change_weather(hub):
             change = time.monotonic() + step
@@ -314,6 +314,14 @@ class Soak:
         # Both files are appended to, so they may be emptied.
         for name in ("runs", "log"):
             os.truncate(self._folder / name, 0)
+
+
+def _fill_slots(hub: LocalHub, provider: ProviderProcess) -> list[TaskHandle]:
+    """Have each slot start its thread, so that one that comes later is one too many."""
+    handles = [hub.submit("hold_sync", id=f"first-{n}") for n in range(SLOTS)]
+    provider.wait_for_runs(SLOTS)
+    provider.open_gate()
+    return handles
 
 
 def _first_results(hub: LocalHub) -> Iterator[str]:
