@@ -69,6 +69,8 @@ def open_default(parameter: inspect.Parameter, *, is_field: bool) -> inspect.Par
         if not (is_field and has_two):
             return parameter
         default = Field(default)  # of two defaults the one outside counts
+    if getattr(default, "default_factory_takes_validated_data", False):
+        raise TypeError("its default_factory takes no argument here; leave that out")
     if is_field:
         inner = Any if annotation is EMPTY else annotation
         return parameter.replace(annotation=Annotated[inner, default], default=EMPTY)

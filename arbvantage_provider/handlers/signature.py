@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic.fields import FieldInfo
+
 from arbvantage_provider.exceptions import HandlerSignatureError
 from arbvantage_provider.handlers.layers import (
     AnnotationError,
@@ -56,6 +58,10 @@ def read_signature(action: str, handler: Any) -> Signature:
         problem = f"the signature cannot be read: {error}"
         raise HandlerSignatureError(action, "", problem) from error
     bound = handler.keywords if isinstance(handler, functools.partial) else {}
+    for name, value in bound.items():
+        if isinstance(value, FieldInfo):
+            problem = "the partial binds Field(…) itself; give it the value"
+            raise HandlerSignatureError(action, name, problem)
     return Signature(
         # No task may fill what a partial fills by name.
         parameters=tuple(

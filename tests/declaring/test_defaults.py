@@ -163,6 +163,21 @@ def test_what_means_nothing_here_is_refused(
         register(says, **options)
 
 
+def test_a_default_that_no_task_can_have_is_refused(
+    register: Callable[..., None],
+) -> None:
+    def made(a: int = 1, b: int = Field(default_factory=lambda data: data["a"])) -> int:
+        return b
+
+    def given(a: int) -> int:
+        return a
+
+    with pytest.raises(HandlerSignatureError, match="takes no argument"):
+        register(made)
+    with pytest.raises(HandlerSignatureError, match="give it the value"):
+        register(functools.partial(given, a=Field(3)))
+
+
 DEFAULTS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "a list": ([], lambda each: each.append("x")),
     "a list in a list": ([[]], lambda each: each[0].append("x")),
