@@ -76,8 +76,8 @@ def _imports(node: _Node) -> bool:
 
 
 def _list_choices(node: _Node) -> list[_Node]:
-    choices = node["choices"]
-    several = choices.values() if isinstance(choices, Mapping) else choices
+    choices: Any = node["choices"]
+    several: list[Any] = [*getattr(choices, "values", lambda: choices)()]
     return [each[0] if isinstance(each, tuple) else each for each in several]
 
 
@@ -87,11 +87,11 @@ def _list_parts(node: _Node) -> Iterator[tuple[str, _Node, bool]]:
         yield "", node["steps"][0], True
     for word, step in _STEPS.items():
         part: Any = node.get(word)
+        several: list[Any] = [*part] if type(part) is list else []
         if isinstance(part, dict):
             yield step, cast("_Node", part), True
-        elif isinstance(part, list):  # the items of a tuple, or arguments
-            for each in cast("list[Any]", part):
-                yield step, each.get("schema", each) if "name" in each else each, True
+        for each in several:  # the items of a tuple, or arguments
+            yield step, each.get("schema", each) if "name" in each else each, True
     fields: Any = node.get("fields", ()) if node["type"] in _WITH_FIELDS else ()
     if isinstance(fields, Mapping):
         members = cast("Mapping[str, _Node]", fields)

@@ -14,10 +14,20 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, TypeA
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, RootModel, TypeAdapter
+from jsonschema import Draft202012Validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 from typing_extensions import TypeAliasType, TypedDict
 
-from arbvantage_provider import Provider, SchemaError, optional
+from arbvantage_provider import Provider, SchemaError, StrictModel, optional
+from arbvantage_provider.export import export_json_schema
 
 PATIENT = settings(
     max_examples=200,
@@ -56,6 +66,10 @@ class Pair(NamedTuple):
 
 class Numbers(RootModel[list[int]]):
     pass
+
+
+class Strict(StrictModel):
+    when: dt.date | str = "never"
 
 
 class Foreign:
@@ -235,3 +249,140 @@ def test_a_right_value_reaches_the_handler_as_it_is(data: st.DataObject) -> None
     answer = provider.process_task("tried", text)
     assert answer["status"] == "success", answer
     assert received == [{key: value}]
+
+
+# --- what pydantic says of the same type ---------------------------------------------
+
+
+class CatDict(TypedDict):
+    kind: Literal["cat"]
+    born: dt.date
+
+
+@dataclasses.dataclass
+class DayClass:
+    kind: Literal["day"]
+    price: Decimal
+
+
+JSON_TEXTS = [
+    *("", "x", "red", "cat", "1", "1.50", "2026-01-31", "2026-01-31T09:30:00Z"),
+    *("09:30:00Z", "PT1H", "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+]
+ANNOTATED: list[Any] = [
+    *(str, int, float, bool, bytes, Decimal, uuid.UUID, dt.datetime, dt.date, dt.time),
+    *(dt.timedelta, Color, Literal["a", "red"], None, Pair, Label, Size, Strict, Any),
+    *(Annotated[int, Field(ge=0)], Annotated[str, Field(min_length=1)]),
+    *(CatDict, DayClass, Annotated[CatDict | DayClass, Field(discriminator="kind")]),
+    *(Callable[[], None], type[int], Annotated[Decimal, Field(decimal_places=1)]),
+]
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.sampled_from([0.5, 1.0, 1e30, -0.0])
+    | st.sampled_from(JSON_TEXTS),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["1", "k", "red", "2026-01-31"]), inner, max_size=2
+        )
+        | st.fixed_dictionaries(
+            {"kind": st.sampled_from(["cat", "day"]), "born": inner, "price": inner}
+        )
+        | st.fixed_dictionaries(
+            {"left": inner, "right": inner, "text": inner, "width": inner}
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@st.composite
+def annotations(draw: st.DrawFn, depth: int = 2) -> Any:
+    """What typing takes, most of it with a JSON form."""
+    if not depth:
+        return draw(st.sampled_from(ANNOTATED))
+    inner = draw(annotations(depth - 1))
+    other = draw(annotations(depth - 1))
+    key = draw(st.sampled_from([str, int, dt.date, Color]))
+    several: list[Any] = [
+        *(inner, list[inner], dict[key, inner], Optional[inner], tuple[inner, other]),  # noqa: UP045
+        *(
+            tuple[inner, ...],
+            typing.Union[inner, other],  # noqa: UP007
+            typing.Union[other, inner, str],  # noqa: UP007
+        ),
+        Annotated[inner, Field(description="d")],
+    ]
+    return draw(st.sampled_from(several))
+
+
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, and of the same types all through."""
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, dict):
+        return all(map(same, one.values(), other.values())) and [*map(type, one)] == [
+            *map(type, other)
+        ]
+    if dataclasses.is_dataclass(one):
+        return same(vars(one), vars(other))
+    if isinstance(one, BaseModel):
+        return same(dict(one), dict(other))
+    return not isinstance(one, list | tuple) or all(map(same, one, other))
+
+
+def register_field(declared: Any, form: str, received: list[Any]) -> Provider:
+    """A provider whose action has one field, and gives it to ``received``."""
+    provider = build()
+    schema: Any = {"field": declared}
+    if form == "strict model":
+        schema = create_model("Made", __base__=StrictModel, field=(declared, ...))
+
+    def keep(payload: Any) -> None:
+        received.append(payload["field"] if form == "dict" else payload.field)
+
+    def keep_field(field: Any) -> None:
+        received.append(field)
+
+    keep_field.__annotations__["field"] = declared
+    if form == "signature":
+        provider.actions.register("tried")(keep_field)
+    else:
+        provider.actions.register("tried", payload_schema=schema)(keep)
+    return provider
+
+
+@settings(PATIENT, max_examples=60)  # each builds models, and exports them
+@given(
+    declared=annotations(),
+    values_=st.lists(json_values, min_size=1, max_size=4),
+    form=st.sampled_from(["dict", "signature", "strict model"]),
+)
+def test_a_handler_receives_what_pydantic_gives_and_the_export_takes(
+    declared: Any, values_: list[Any], form: str
+) -> None:
+    received: list[Any] = []
+    try:
+        provider = register_field(declared, form, received)
+    except SchemaError:
+        return
+    model = create_model("Model", __config__=STRICT, field=(declared, ...))
+    exported = export_json_schema(provider.actions, name="x")
+    payload = exported["actions"]["tried"]["payload"]
+    check = Draft202012Validator({**payload, "$defs": exported.get("$defs", {})})
+    for value in values_:
+        text = json.dumps({"field": value})
+        status = provider.process_task("tried", text)["status"]
+        assert status == "error" or check.is_valid({"field": value})
+        try:
+            right = model.model_validate_json(text).__dict__["field"]
+        except ValidationError:  # a check may take more, as 1.0 for an int
+            received.clear()
+        else:
+            assert status == "success"
+            assert same(received.pop(), right)

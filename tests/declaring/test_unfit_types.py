@@ -37,6 +37,7 @@ UNFIT: list[Any] = [
     *(InstanceOf[Foreign], Foreign, Speaks),
     *(ImportString, ImportString[Any]),
 ]
+make_list: Any = list
 make_typed_dict: Any = TypedDict
 make_named_tuple: Any = NamedTuple
 
@@ -78,7 +79,7 @@ def test_a_model_that_no_json_fits_is_refused_with_the_field(
     register: Callable[..., None], unfit: Any, base: Any
 ) -> None:
     inner: Any = create_model("Inner", __base__=base, call=(unfit, ...))
-    outer: Any = create_model("Outer", items=(list[inner], ...))
+    outer: Any = create_model("Outer", items=(make_list[inner], ...))
     with pytest.raises(SchemaError, match=r"no JSON is such a value") as caught:
         register(lambda: None, payload_schema=outer)
     assert caught.value.path == "payload_schema.items[].call"
