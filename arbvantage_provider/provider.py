@@ -16,7 +16,7 @@ from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.connection import TLS, FilePath
 from arbvantage_provider.context import Profile
 from arbvantage_provider.exceptions import AuthenticationError, ConfigError
-from arbvantage_provider.executors.child import refuse_to_start_in_child
+from arbvantage_provider.executors.importing import check_start
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
 from arbvantage_provider.hub.channel import Lines
 from arbvantage_provider.hub.client import HubClient
@@ -397,9 +397,10 @@ class Provider:
             ConfigError: if an executor cannot be made, or a file of ``tls`` or the
                 token cannot be used.
             RegistrationError: if a handler cannot be sent to its executor.
-            ProviderError: if it is running already, or a loop runs here, or a new
-                process imports the program (``if __name__ == "__main__":`` is missing).
+            ProviderError: if it is running already, or a loop runs here, or the program
+                is only imported (``if __name__ == "__main__":`` is missing).
         """
+        check_start()
         try:
             run_until_stopped(
                 lambda: self.serve(hub_url=hub_url, auth_token=auth_token),
@@ -416,7 +417,7 @@ class Provider:
 
         Takes and raises what ``start`` does.
         """
-        refuse_to_start_in_child()
+        check_start()
         given = {"hub_url": hub_url, "auth_token": auth_token}
         not_read = {name for name, value in given.items() if value is not None}
         with reading([name for name in self._read if name not in not_read]):

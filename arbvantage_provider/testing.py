@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from secrets import token_urlsafe
 
 from arbvantage_provider.connection import name_scheme
+from arbvantage_provider.executors.importing import check_start
 from arbvantage_provider.hub.handle import TaskHandle
 from arbvantage_provider.hub.local import LocalHub
 from arbvantage_provider.hub.results import HubResult
@@ -33,6 +34,7 @@ def running(provider: Provider, hub: LocalHub) -> Generator[Provider]:
         TimeoutError: if it does not end within its ``shutdown_timeout`` and a
             few seconds.
     """
+    check_start()
     raised: list[BaseException] = []
 
     def run() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from arbvantage_provider.cli.errors import Misuse, suggest
 from arbvantage_provider.cli.source import import_source
 from arbvantage_provider.cli.theirs import run_theirs
+from arbvantage_provider.executors.importing import importing
 from arbvantage_provider.provider import Provider
 
 FACTORY_NAMES = ("create_provider", "make_provider")
@@ -30,11 +31,12 @@ def load_provider(target: str) -> Provider:
         Failure: if the user's program raises while it is imported or called.
     """
     source, name = split_target(target)
-    module = import_source(source)
-    if name:
-        return _build(_find_named(module, source, name), name)
-    name, found = _find_only(module, source)
-    return _build(found, name)
+    with importing("this command"):
+        module = import_source(source)
+        if name:
+            return _build(_find_named(module, source, name), name)
+        name, found = _find_only(module, source)
+        return _build(found, name)
 
 
 def split_target(target: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from arbvantage_provider.cli.errors import Failure
 from arbvantage_provider.exceptions import ConfigError, HubError, ProviderError
+from arbvantage_provider.executors.importing import StartRefusedError
 from arbvantage_provider.text import escape, escape_lines
 
 _T = TypeVar("_T")
@@ -32,12 +33,14 @@ def run_theirs(call: Callable[[], _T], problem: str) -> _T:
         problem: how the message begins when it raises.
 
     Raises:
-        Failure: with the user's part of the traceback; for ``ConfigError`` with
-            its message alone.
+        Failure: with the user's part of the traceback; for ``ConfigError``, and a
+            start that is refused, with its message alone.
     """
     try:
         return call()
     except SystemExit as error:
+        if isinstance(error.__context__, StartRefusedError):
+            raise blame(error.__context__, problem) from error
         message = f"{problem}: it ended itself with {error!r}"
         raise Failure(message) from error
     except Exception as error:
@@ -46,7 +49,7 @@ def run_theirs(call: Callable[[], _T], problem: str) -> _T:
 
 def blame(error: Exception, problem: str) -> Failure:
     """What is said of an error that the user's program raised."""
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | StartRefusedError):
         return Failure(f"{problem}: {error}")
     hint = _START_HINT if isinstance(error, HubError) else ""
     return Failure(problem, f"\n\n{_describe(error)}{hint}")

@@ -14,6 +14,7 @@ from typing import Any
 from typing_extensions import override
 
 from arbvantage_provider.exceptions import ActionError
+from arbvantage_provider.executors.importing import importing_call
 
 
 class UnsendableError(Exception):
@@ -63,7 +64,8 @@ def pack_call(
 def run_packed(call: bytes) -> bytes:
     """Make a call, in the process where it arrived; what came of it, packed."""
     try:
-        _, function, args, kwargs = pickle.loads(call)  # noqa: S301 - the provider's own
+        with importing_call():
+            _, function, args, kwargs = pickle.loads(call)  # noqa: S301 - the provider's own
     except BaseException as error:  # noqa: BLE001 - reading imports modules of the user's
         return pack_error(UnsendableError("call", describe(error)))
     try:

@@ -8,11 +8,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable
-from multiprocessing import connection, process
+from multiprocessing import connection
 from typing import Any
 
-from arbvantage_provider.exceptions import ProviderError
 from arbvantage_provider.executors.calls import run_packed
+from arbvantage_provider.executors.importing import importing, serve_pool
 
 
 def serve(pipe: "connection.Connection[Any, Any]", modules: Iterable[str]) -> None:
@@ -25,8 +25,10 @@ def serve(pipe: "connection.Connection[Any, Any]", modules: Iterable[str]) -> No
     """
     _outlive_signals()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    for module in modules:
-        importlib.import_module(module)
+    serve_pool()
+    with importing("a process of an executor"):
+        for module in modules:
+            importlib.import_module(module)
     with contextlib.suppress(EOFError, OSError):
         pipe.send_bytes(b"")
         own = os.getpid()
@@ -37,22 +39,6 @@ def serve(pipe: "connection.Connection[Any, Any]", modules: Iterable[str]) -> No
                 os._exit(os.EX_SOFTWARE)
             _flush()
             pipe.send_bytes(outcome)
-
-
-def refuse_to_start_in_child() -> None:
-    """Refuse to start a provider while a new process imports the main program.
-
-    It would take tasks of its own, and start processes that do the same.
-
-    Raises:
-        ProviderError: with the line to write.
-    """
-    if getattr(process.current_process(), "_inheriting", False):
-        problem = (
-            "a process of an executor imports the program, which must not start the "
-            'provider again; write `if __name__ == "__main__":` before start()'
-        )
-        raise ProviderError(problem)
 
 
 def _outlive_signals() -> None:

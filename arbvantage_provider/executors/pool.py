@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.executors.calls import pack_call, unpack_outcome
+from arbvantage_provider.executors.importing import check_pool
 from arbvantage_provider.executors.process import ProcessDiedError, WorkerProcess
 
 T = TypeVar("T")
@@ -163,6 +164,7 @@ class ProcessPool(Executor):
             raise RuntimeError(_CLOSED)
         if self._threads:
             return
+        check_pool()
         for number in range(1, self._size + 1):
             started: Future[None] = Future()
             name = f"process-pool-{number}"
