@@ -42,6 +42,7 @@ from arbvantage_provider.responses import (
 )
 from arbvantage_provider.settings import (
     TWO_TOKENS,
+    JournalSync,
     MonitorErrorPolicy,
     ProviderSettings,
     ResponseFormat,
@@ -133,6 +134,9 @@ class Provider:
             goes on from it.
         journal_max_age: seconds; a task of the journal that had not started is run
             at the next start unless it is older.
+        journal_sync: ``"normal"``: a commit survives the death of the process, and a
+            power cut may cost the last moments; ``"full"``: it survives that too, as
+            each is forced onto the disk, which takes as long as the disk does.
         auth_token_file: a file that holds the token, instead of ``auth_token``; read
             again when it changes.
         tls: what TLS is spoken with: roots, a certificate and its key, the hub's name.
@@ -174,6 +178,7 @@ class Provider:
         poll_interval: float = 1,
         journal: "str | os.PathLike[str] | None" = None,
         journal_max_age: float = 3600,
+        journal_sync: JournalSync = "normal",
         auth_token_file: FilePath | None = None,
         tls: TLS | None = None,
         max_receive_bytes: int = 64 * 1024 * 1024,
@@ -202,6 +207,7 @@ class Provider:
             poll_interval=poll_interval,
             journal=journal,
             journal_max_age=journal_max_age,
+            journal_sync=journal_sync,
             tls=tls,
             max_receive_bytes=max_receive_bytes,
             max_send_bytes=max_send_bytes,
@@ -698,7 +704,8 @@ class Provider:
         from arbvantage_provider.worker.journal import Journal, Store  # noqa: PLC0415
 
         name = self._hub_name or read_address(hub).target
-        store = Store(path, provider=self.name, hub=name)
+        sync = self.settings.journal_sync
+        store = Store(path, provider=self.name, hub=name, sync=sync)
         return Journal(store, clock=self._clock, logger=self.logger)
 
 

@@ -48,6 +48,10 @@ def _as_path(value: Any) -> Any:
     return str(value) if isinstance(value, PurePath) else value
 
 
+def _as_lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 _TOKENS: Final = ("auth_token", "auth_token_file")
 _OURS: Final = "PROVIDER_"
 _OF_TLS: Final = "tls."
@@ -60,6 +64,7 @@ Bytes = Annotated[_Integer, Field(ge=16 * 1024, le=1024 * 1024 * 1024)]
 """How long a message may be: there is room for a short error, and gRPC can count it."""
 ResponseFormat = Literal["plain", "unified"]
 MonitorErrorPolicy = Literal["closed", "open"]
+JournalSync = Literal["normal", "full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
@@ -86,6 +91,8 @@ class ProviderSettings(BaseModel):
         poll_interval: the longest wait between two polls of an idle hub.
         journal: the file that tasks and results are kept in until they are done.
         journal_max_age: how old a task of the journal may be that is still run.
+        journal_sync: ``full`` forces each commit of the journal onto the disk, so that
+            a power cut loses nothing; ``normal`` leaves that to the system.
         log_level: the least severe level that is logged.
         log_file: a file that log lines go to as JSON, instead of stderr.
     """
@@ -113,6 +120,7 @@ class ProviderSettings(BaseModel):
         None
     )
     journal_max_age: Seconds = 3600.0
+    journal_sync: Annotated[JournalSync, BeforeValidator(_as_lower)] = "normal"
     log_level: LogLevel = "INFO"
     log_file: str | None = None
 

@@ -30,6 +30,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "poll_interval": "PROVIDER_POLL_INTERVAL",
     "journal": "PROVIDER_JOURNAL",
     "journal_max_age": "PROVIDER_JOURNAL_MAX_AGE",
+    "journal_sync": "PROVIDER_JOURNAL_SYNC",
     "log_level": "PROVIDER_LOG_LEVEL",
     "log_file": "PROVIDER_LOG_FILE",
 }

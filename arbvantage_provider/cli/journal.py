@@ -28,7 +28,7 @@ def show_journal(path: str, *, as_json: bool, everything: bool) -> None:
     now = time.time()
     with open_output() as emit:
         for row in rows:
-            if everything or row.taken is None:
+            if everything or row.taken is None or row.problem:
                 emit(format_json(_to_json(row)) if as_json else _format(row, now))
     say(_summarize(rows))
 
@@ -44,6 +44,7 @@ def _to_json(row: Row) -> dict[str, Any]:
         "taken": _format_time(row.taken),
         "runs": row.runs,
         "result_bytes": row.size,
+        "damaged": row.problem,
     }
 
 
@@ -51,11 +52,16 @@ def _format(row: Row, now: float) -> str:
     age = dt.timedelta(seconds=max(int(now - row.arrived), 0))
     status = f" {row.status}, {row.size} bytes" if row.status else ""
     state = f"{_name_state(row)}{status}"
+    if row.problem:
+        state = f"damaged: {row.problem}"
+        return f"{_shorten(row.id)}  {_shorten(row.action)}  row {row.number} {state}"
     return f"{_shorten(row.id)}  {_shorten(row.action)}  {state}  {age} old"
 
 
 def _name_state(row: Row) -> str:
     """How far a task is, in one word."""
+    if row.problem:
+        return "damaged"
     if row.taken is not None:
         return "done"
     if row.status is not None:
@@ -65,7 +71,7 @@ def _name_state(row: Row) -> str:
 
 def _summarize(rows: list[Row]) -> str:
     counts = Counter(map(_name_state, rows))
-    states = ("waiting", "started", "answered", "done")
+    states = ("waiting", "started", "answered", "done", "damaged")
     listed = ", ".join(f"{counts[state]} {state}" for state in states if counts[state])
     number = f"{len(rows)} task{'s' * (len(rows) > 1)}"
     return f"{number}: {listed}" if rows else "no tasks"

@@ -74,11 +74,19 @@ class Done:
     def drop_old(self, now: float) -> list[Kept]:
         """Those that have to go by now, in seconds since 1970."""
         gone: list[Kept] = []
+        if self._kept and next(iter(self._kept.values())).taken > now:
+            self._correct(now)
         while self._kept and self._is_over(now):
             _, old = self._kept.popitem(last=False)
             self._size -= old.size
             gone.append(old)
         return gone
+
+    def _correct(self, now: float) -> None:
+        """The clock was ahead: what is from later than now would be kept for ever."""
+        for digest, kept in self._kept.items():
+            if kept.taken > now:
+                self._kept[digest] = kept._replace(taken=now)
 
     def _is_over(self, now: float) -> bool:
         most = self._retention

@@ -10,11 +10,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from arbvantage_provider.clock import Clock
+from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.hub.wire import Result, Task
 from arbvantage_provider.worker.done import IN_JOURNAL, IN_MEMORY, Done, Kept
 
 if TYPE_CHECKING:  # SQLite is imported where there is a journal
-    from arbvantage_provider.worker.journal import Journal
+    from arbvantage_provider.worker.journal import Journal, Row
 
 MOST_RUNS: Final = 3
 """How often an idempotent handler may begin, before it counts as what kills the
@@ -94,7 +95,9 @@ class Ledger:
         self._again: dict[bytes, Result] = {}
         self._flying: dict[bytes, Entry] = {}
         self._done = Done(IN_MEMORY if open_journal is None else IN_JOURNAL)
+        self._aside: set[bytes] = set()
         self._numbers = 0
+        self._latest = 0.0
 
     def open(self) -> list[Entry]:
         """Open the journal; the tasks in it that the hub waits for, oldest first.
@@ -104,25 +107,49 @@ class Ledger:
         """
         if self._open_journal is None:
             return []
-        self._journal = self._open_journal()
+        journal = self._journal = self._open_journal()
+        self._numbers = journal.store.find_last_number()
+        now, is_ahead = self._now(), False
         entries: list[Entry] = []
-        for row in self._journal.store.list_rows():
-            self._numbers = row.number
-            if row.taken is None:
-                task = Task(id=row.id, action=row.action, payload=b"")
-                entry = Entry(task, row.digest)
-                entry.number, entry.runs, entry.arrived = (
-                    row.number,
-                    row.runs,
-                    row.arrived,
-                )
-                entry.is_repeated = row.status is not None
-                entries.append(entry)
-                self._flying[row.digest] = entry
+        damaged: list[Row] = []
+        for row in journal.store.list_rows():
+            is_ahead = is_ahead or max(row.arrived, row.taken or 0.0) > now
+            if row.problem is not None or row.digest in self._flying:
+                damaged.append(row)  # where it is sound, two have one digest
+                self._set_aside(Entry(_name(row), row.digest))
+            elif row.taken is None:
+                entries.append(self._recover(row, now))
             else:
-                self._keep(row.digest, Kept(row.number, row.size, row.taken))
+                self._recall(row, row.taken, now)
+        if is_ahead:
+            journal.correct(now=now)
+        if damaged:
+            journal.report_damaged(damaged)
         self._expire(self._done.drop_old(self._now()))
         return entries
+
+    def _recover(self, row: "Row", now: float) -> Entry:
+        """The entry of a row whose result the hub has not taken."""
+        entry = self._flying[row.digest] = Entry(_name(row), row.digest)
+        entry.number, entry.runs = row.number, row.runs
+        entry.arrived = min(row.arrived, now)
+        entry.is_repeated = row.status is not None
+        return entry
+
+    def _recall(self, row: "Row", taken: float, now: float) -> None:
+        """Keep the result of a row that is done for the rest of its time.
+
+        The clock may have been wrong then: no row is from later than now, or from
+        before one that came earlier.
+        """
+        self._latest = max(self._latest, min(taken, now))
+        self._keep(row.digest, Kept(row.number, row.size, self._latest))
+
+    def _set_aside(self, entry: Entry) -> None:
+        """Neither run nor answer a task; when it comes again, it is in flight."""
+        if entry.digest and entry.digest not in self._flying:
+            self._flying[entry.digest] = entry
+            self._aside.add(entry.digest)
 
     @property
     def is_lasting(self) -> bool:
@@ -137,9 +164,7 @@ class Ledger:
     def take(self, work: Task | Entry) -> Entry | None:
         """The entry of a task that came; ``None``: it is in flight already."""
         if isinstance(work, Entry):
-            if work.is_recovered:
-                self._load(work)
-            return work
+            return work if not work.is_recovered or self._load(work) else None
         digest = digest_task(work)
         flying = self._flying.get(digest)
         if flying is not None:
@@ -147,7 +172,12 @@ class Ledger:
             self.redelivered += 1
             return None
         entry = Entry(work, digest)
-        entry.result = self._find_result(entry)
+        try:
+            entry.result = self._find_result(entry)
+        except JournalError as error:
+            self._flying[digest] = entry
+            self._report_aside(entry, error)
+            return None
         self._flying[digest] = entry
         if entry.result is not None:
             entry.is_repeated = True
@@ -158,13 +188,24 @@ class Ledger:
             )
         return entry
 
-    def _load(self, entry: Entry) -> None:
-        """Read the rest of a task from the journal."""
+    def _load(self, entry: Entry) -> bool:
+        """Read the rest of a task from the journal; whether it can be read."""
         if self._journal is not None:
-            entry.task = self._journal.store.read_task(entry.number)
-            if entry.is_repeated:
-                answer = self._journal.store.read_answer(entry.number)
-                entry.result = Result(entry.task, *answer)
+            store = self._journal.store
+            try:
+                entry.task = store.read_task(entry.number)
+                if entry.is_repeated:
+                    entry.result = Result(entry.task, *store.read_answer(entry.number))
+            except JournalError as error:
+                self._report_aside(entry, error)
+                return False
+        return True
+
+    def _report_aside(self, entry: Entry, error: JournalError) -> None:
+        """A row that could be read at the start cannot be read any more."""
+        self._aside.add(entry.digest)
+        if self._journal is not None:
+            self._journal.report_aside(entry.task.id, error)
 
     def _find_result(self, entry: Entry) -> Result | None:
         """The result of the same task, if it is done."""
@@ -259,13 +300,15 @@ class Ledger:
                 self._journal.expire(old.number)
 
     def list_left(self) -> list[Entry]:
-        """The tasks that the hub waits for."""
-        return list(self._flying.values())
+        """The tasks that the hub waits for, without those that were set aside."""
+        return [e for e in self._flying.values() if e.digest not in self._aside]
 
     def keeps(self, entry: Entry) -> bool:
         """Whether a task that the hub waits for is in the file, for the next start."""
         journal = self._journal
-        return journal is not None and journal.committed >= entry.written
+        if journal is None or journal.is_gone:
+            return False
+        return journal.committed >= entry.written
 
     async def flush(self) -> None:
         """Wait until all that was noted so far is in the journal."""
@@ -279,6 +322,11 @@ class Ledger:
 
     def _now(self) -> float:
         return self._clock.now(dt.UTC).timestamp()
+
+
+def _name(row: "Row") -> Task:
+    """The task of a row, without its texts."""
+    return Task(id=row.id, action=row.action, payload=b"")
 
 
 def digest_task(task: Task) -> bytes:

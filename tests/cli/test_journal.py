@@ -1,8 +1,11 @@
 """``arbvantage journal``."""
 
 import json
+import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,3 +91,50 @@ def test_what_is_no_journal_is_refused(
 
     assert shown.returncode == 2
     assert problem in shown.stderr
+
+
+def test_a_damaged_row_is_shown(journal: Path, arbvantage: Run) -> None:
+    with closing(sqlite3.connect(journal)) as file, file:
+        file.execute("UPDATE task SET result = x'ff', id = CAST(x'ff' AS TEXT)")
+
+    shown = arbvantage("journal", journal.name)
+    assert shown.returncode == 0
+    assert "damaged: id, result" in shown.stdout
+    assert shown.stderr == "2 tasks: 2 damaged\n"
+    rows = arbvantage("journal", journal.name, "--json").stdout.splitlines()
+    assert [json.loads(row)["damaged"] for row in rows] == ["id, result"] * 2
+
+
+def test_nothing_is_left_beside_a_closed_journal(
+    journal: Path, arbvantage: Run
+) -> None:
+    before = sorted(journal.parent.iterdir())
+    arbvantage("journal", journal.name)
+
+    assert sorted(journal.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("has_log", [False, True], ids=["closed", "with its log"])
+def test_a_journal_on_a_read_only_disk_is_read(
+    journal: Path, tmp_path: Path, arbvantage: Run, *, has_log: bool
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    shutil.copy(journal, disk)
+    copy = disk / journal.name
+    if has_log:
+        with closing(sqlite3.connect(copy)) as file, file:
+            file.execute("UPDATE task SET action = 'from the log'")
+            file.commit()
+            shutil.copy(f"{copy}-wal", tmp_path / "log")
+        shutil.copy(tmp_path / "log", f"{copy}-wal")
+    mount = ["mount", "--bind", "-o", "ro", str(disk), str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, check=False).returncode:
+        pytest.skip("this user may not mount")
+    try:
+        shown = arbvantage("journal", str(copy), "--all")
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
+
+    assert shown.stderr == "2 tasks: 1 answered, 1 done\n"
+    assert has_log == ("from the log" in shown.stdout)

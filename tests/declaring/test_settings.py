@@ -41,6 +41,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "poll_interval": ("3", 3.0),
     "journal": ("tasks.journal", "tasks.journal"),
     "journal_max_age": ("60", 60.0),
+    "journal_sync": ("FULL", "full"),
     "log_level": ("warning", "WARNING"),
     "log_file": ("provider.log", "provider.log"),
 }
@@ -80,6 +81,7 @@ def test_the_defaults_are_those_of_the_documents() -> None:
         "poll_interval": 1.0,
         "journal": None,
         "journal_max_age": 3600.0,
+        "journal_sync": "normal",
         "log_level": "INFO",
         "log_file": None,
     }
@@ -204,6 +206,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("timezone", "", "there is no time zone"),
     ("timezone", "a\0b", "there is no time zone"),
     ("response_format", "xml", "'plain' or 'unified'"),
+    ("journal_sync", "off", "'normal' or 'full'"),
+    ("journal_sync", None, "'normal' or 'full'"),
+    ("journal_sync", 2, "'normal' or 'full'"),
     ("on_monitor_error", "ajar", "'closed' or 'open'"),
     ("on_monitor_error", None, "'closed' or 'open'"),
     ("log_level", "LOUD", "'DEBUG', 'INFO'"),

@@ -71,7 +71,9 @@ def test_what_is_within_the_bounds_is_taken(rows: list[list[str]]) -> None:
         assert all(refuses(name, value) for value in bad), name
 
 
-@pytest.mark.parametrize("name", ["response_format", "log_level", "on_monitor_error"])
+@pytest.mark.parametrize(
+    "name", ["response_format", "log_level", "on_monitor_error", "journal_sync"]
+)
 def test_the_choices_are_those_that_are_taken(name: str, rows: list[list[str]]) -> None:
     (choices,) = [row[3].split(", ") for row in rows if row[0] == name]
     assert not any(refuses(name, choice) for choice in choices)

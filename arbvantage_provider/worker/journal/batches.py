@@ -3,21 +3,22 @@
 Many tasks share one commit: the first change after a pause is committed at the end
 of this turn of the loop, and the next ones a moment later together. It happens on
 the loop, as handing single statements to a thread costs more than they do; only what
-makes the disk wait, clearing the log, has a thread of its own.
+waits for the disk has threads of its own: clearing the log, and commits that are
+forced onto it.
 """
 
 import asyncio
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.hub.wire import Result, Task
-from arbvantage_provider.worker.journal.store import (
-    BusyError,
+from arbvantage_provider.worker.journal.changes import (
     Change,
-    Store,
     answer,
     arrive,
+    correct,
     cross_out,
     expire,
     forget,
@@ -25,6 +26,8 @@ from arbvantage_provider.worker.journal.store import (
     start_at_once,
     withdraw,
 )
+from arbvantage_provider.worker.journal.rows import Row
+from arbvantage_provider.worker.journal.store import BusyError, Store
 from arbvantage_provider.worker.threads import ThreadPool
 from arbvantage_provider.worker.waits import Waits
 
@@ -34,9 +37,13 @@ BUSY_WAIT: Final = 0.002
 BUSY_FOR_LONG: Final = 2.0
 """Seconds after which a busy file counts as one that cannot be written."""
 CLEAR_AFTER: Final = 0.5
-"""Seconds that texts which were overwritten may stay in SQLite's log."""
+"""Seconds that a commit may stay in SQLite's log, texts that it overwrote too."""
 FIRST_FAILURE_WAIT: Final = 0.05
 LONGEST_FAILURE_WAIT: Final = 2.0
+MOST_NAMED: Final = 20
+"""How many damaged rows one line of the log names."""
+
+Waiting: TypeAlias = "asyncio.Future[None]"
 
 
 class Journal:
@@ -49,26 +56,31 @@ class Journal:
 
     Attributes:
         failing: whether the last commit failed; nothing new should begin then.
+        is_gone: whether the file at the path is another one, or none, since it was
+            opened; what is committed now is not found by the next start.
         committed: how many changes are in the file.
     """
 
     def __init__(self, file: Store, *, clock: Clock, logger: Any) -> None:
         self.store: Store = file
         self.failing: bool = False
+        self.is_gone: bool = False
         self.committed: int = 0
         self._clock = clock
         self._logger = logger
         self._loop = asyncio.get_running_loop()
         self._changes: list[Change] = []
         self._arrivals: dict[int, int] = {}
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Waiting] = []
+        self._writing: Waiting | None = None
         self._next: asyncio.Handle | None = None
         self._last_commit = 0.0
         self._busy_since: float | None = None
         # The loop's own threads may all be held by handlers.
-        self._threads = ThreadPool(1, "journal")
+        self._threads = ThreadPool(2, "journal")
         self._failures = Waits(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
-        self._overwrites = self._gone = False
+        self._is_clear = True
+        self._recoveries = 0
         self._closing = asyncio.Event()
         self._clearing: asyncio.Task[None] | None = None
 
@@ -101,18 +113,39 @@ class Journal:
 
     def note_taken(self, number: int, *, now: float) -> None:
         """The hub took the answer; overwrite what the task was given."""
-        self._overwrites = True
         self._write(cross_out(number, now=now))
 
     def forget(self, number: int) -> None:
         """Nothing is kept of a task."""
-        self._overwrites = True
         self._write(forget(number))
 
     def expire(self, number: int) -> None:
         """Nothing more is kept of a task that the hub took long ago."""
-        self._overwrites = True
         self._write(expire(number))
+
+    def correct(self, *, now: float) -> None:
+        """The clock was ahead when moments were written that are to come."""
+        self._write(correct(now=now))
+
+    def report_damaged(self, rows: list[Row]) -> None:
+        """Tell of rows that cannot be read; they stay in the file."""
+        named = [
+            f"row {row.number}, id {row.id[:200]!r}: {row.problem or 'twice'}"
+            for row in rows[:MOST_NAMED]
+        ]
+        self._logger.error(
+            "rows of the journal cannot be read, and are set aside",
+            rows=len(rows),
+            damaged=named,
+        )
+
+    def report_aside(self, task_id: str, error: JournalError) -> None:
+        """Tell of a task whose row cannot be read any more; it stays in the file."""
+        self._logger.error(
+            "a task of the journal cannot be read, and is set aside",
+            id=task_id[:200],
+            reason=str(error),
+        )
 
     def _write(self, changes: list[Change]) -> int:
         """Have changes in the next commit."""
@@ -138,6 +171,8 @@ class Journal:
         self._closing.set()
         if self._clearing is not None:
             await asyncio.wait({self._clearing})
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
         if self._next is not None:
             self._next.cancel()
         if self._changes:
@@ -146,19 +181,52 @@ class Journal:
         self._threads.close()
 
     def _commit(self, *, last: bool = False) -> None:
-        self._next = None
-        changes = self._changes
+        changes, waiting = self._changes, self._waiting
+        if self.store.is_forced and not last:
+            # The disk takes its time, and the loop has other things to do. What is
+            # noted in the meantime is in the next commit; until then there is none.
+            changes, self._waiting = changes.copy(), []
+            self._arrivals.clear()
+            write = partial(self.store.write, changes)
+            end = partial(self._end_commit, len(changes), waiting)
+            self._writing = self._threads.run(write)
+            self._writing.add_done_callback(end)
+            return
+        self._waiting = []
         try:
             self.store.write(changes)
-        except BusyError:
+        except (BusyError, JournalError) as error:
+            self._note_failure(error, waiting, last=last)
+        else:
+            self._note_commit(len(changes), waiting)
+
+    def _end_commit(
+        self, count: int, waiting: list[Waiting], writing: "asyncio.Future[None]"
+    ) -> None:
+        self._writing = None
+        try:
+            writing.result()
+        except (BusyError, JournalError) as error:
+            self._note_failure(error, waiting, last=False)
+        else:
+            self._note_commit(count, waiting)
+            if self._changes:
+                self._write([])
+
+    def _note_failure(
+        self, error: BusyError | JournalError, waiting: list[Waiting], *, last: bool
+    ) -> None:
+        self._next = None
+        self._waiting[:0] = waiting
+        wait = BUSY_WAIT
+        if isinstance(error, BusyError):
             self._note_busy()
-            self._try_later(BUSY_WAIT, last=last)
-            return
-        except JournalError as error:
+        else:
             self._fail(error)
-            self._try_later(self._failures.draw(), last=last)
-            return
-        self._note_commit(len(changes))
+            self._note_files()
+            wait = self._failures.draw()
+        if not last:
+            self._next = self._loop.call_later(wait, self._commit)
 
     def _note_busy(self) -> None:
         now = self._loop.time()
@@ -173,39 +241,49 @@ class Journal:
             self._logger.error("the journal fails; no task is taken", reason=str(error))
         self.failing = True
 
-    def _try_later(self, wait: float, *, last: bool) -> None:
-        if not last:
-            self._next = self._loop.call_later(wait, self._commit)
-
-    def _note_commit(self, count: int) -> None:
+    def _note_commit(self, count: int, waiting: list[Waiting]) -> None:
+        self._next = None
         self.committed += count
         del self._changes[:count]
         self._arrivals.clear()
         self._last_commit = self._loop.time()
         self._busy_since = None
-        if self.failing and not self._gone:
+        self._note_files()
+        if self.failing and not self.is_gone:
             self.failing = False
             self._failures.reset()
             self._logger.info("the journal works again")
-        if self._overwrites and self._clearing is None and not self._closing.is_set():
+        self._is_clear = False
+        is_over = self.is_gone or self._closing.is_set()
+        if self._clearing is None and not is_over:
             self._clearing = self._loop.create_task(self._clear())
-        waiting, self._waiting = self._waiting, []
         for done in waiting:
             if not done.done():
                 done.set_result(None)
 
+    def _note_files(self) -> None:
+        """Tell what became of the files since the last commit."""
+        if self._recoveries != self.store.recoveries:
+            self._recoveries = self.store.recoveries
+            self._logger.error(
+                "the journal's log was removed, and is written anew; nothing is lost"
+            )
+        if self.store.lost is not None and not self.is_gone:
+            # Nothing that is written from now on would be found again.
+            self.is_gone = True
+            self._fail(JournalError(self.store.path, self.store.lost))
+
     async def _clear(self) -> None:
         """Keep texts that were overwritten out of SQLite's log, too."""
         try:
-            while self._overwrites:
+            while not self._is_clear:
                 if await self._clock.wait(self._closing, CLEAR_AFTER):
                     return
-                self._overwrites = False
+                self._is_clear = True
                 if not await self._threads.run(self.store.clear_log):
-                    self._overwrites = True
-        except JournalError as error:
-            # Nothing that is written from now on would be found again.
-            self._gone = True
-            self._fail(error)
+                    self._is_clear = False
+                    self._write([])  # a commit looks after a log that was removed
+        except JournalError:
+            self._note_files()
         finally:
             self._clearing = None

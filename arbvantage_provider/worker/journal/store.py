@@ -9,148 +9,91 @@ leaves a copy behind. So the payload and the account have a table of their own, 
 rows come and go, and never change.
 
 Source: https://sqlite.org/wal.html for what a commit survives: the death of the
-process at any instant. After a power cut the last moments may be missing.
+process at any instant. After a power cut the last moments may be missing, unless
+each commit is forced onto the disk.
 """
 
-import errno
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.hub.wire import Task
-
-APPLICATION_ID: Final = 0x61727662
-"""Tells a journal from other SQLite files."""
-VERSION: Final = 1
-_PRIVATE: Final = 0o600
-_DIGEST: Final = 16
-"""Bytes of a task's digest."""
-
-_CREATE: Final = """
-CREATE TABLE owner (provider TEXT NOT NULL, hub TEXT NOT NULL);
-CREATE TABLE task (
-    number INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL,
-    id TEXT NOT NULL,
-    action TEXT NOT NULL,
-    arrived REAL NOT NULL,
-    started REAL,
-    runs INTEGER NOT NULL DEFAULT 0,
-    status TEXT,
-    result BLOB,
-    taken REAL
-);
-CREATE TABLE content (number INTEGER PRIMARY KEY, payload BLOB, account BLOB);
-"""
-
-_ARRIVED: Final = (
-    "INSERT INTO task (number, digest, id, action, arrived) VALUES (?, ?, ?, ?, ?)"
+from arbvantage_provider.worker.journal.changes import (
+    Change,
+    answer,
+    arrive,
+    correct,
+    cross_out,
+    expire,
+    forget,
+    start,
+    start_at_once,
+    withdraw,
 )
-_ARRIVED_AND_STARTED: Final = (
-    "INSERT INTO task (number, digest, id, action, arrived, started, runs)"
-    " VALUES (?, ?, ?, ?, ?, ?, 1)"
+from arbvantage_provider.worker.journal.database import (
+    check_kind,
+    connect,
+    explain,
+    explain_system,
+    find_code,
+    is_empty,
+    read,
 )
-_CONTENT: Final = "INSERT INTO content VALUES (?, ?, ?)"
-_STARTED: Final = "UPDATE task SET started = ?, runs = runs + 1 WHERE number = ?"
-_WITHDRAWN: Final = "UPDATE task SET started = NULL, runs = runs - 1 WHERE number = ?"
-_ANSWERED: Final = "UPDATE task SET status = ?, result = ? WHERE number = ?"
-_TAKEN: Final = "UPDATE task SET taken = ? WHERE number = ?"
-_OVERWRITTEN: Final = "DELETE FROM content WHERE number = ?"
-_FORGOTTEN: Final = "DELETE FROM task WHERE number = ?"
+from arbvantage_provider.worker.journal.files import (
+    LOG,
+    SHARED_MEMORY,
+    FileLock,
+    Identity,
+    check_files,
+    find_beside,
+    identify,
+    make,
+    make_private,
+    resolve,
+)
+from arbvantage_provider.worker.journal.layout import (
+    check,
+    clear,
+    create,
+    mark,
+    take_over,
+)
+from arbvantage_provider.worker.journal.lock_file import lock
+from arbvantage_provider.worker.journal.rows import (
+    MOST_NUMBER,
+    Row,
+    is_response,
+    is_text,
+    read_rows,
+)
+
+__all__ = [
+    "BusyError",
+    "Change",
+    "Store",
+    "answer",
+    "arrive",
+    "correct",
+    "cross_out",
+    "expire",
+    "forget",
+    "start",
+    "start_at_once",
+    "withdraw",
+]
+
+_OPENING_WAIT: Final = 2_000
+"""Milliseconds that opening waits for another program."""
 _READ_TASK: Final = (
     "SELECT id, action, payload, account FROM task JOIN content USING (number)"
     " WHERE number = ?"
 )
+_LAST_NUMBER: Final = "SELECT max(number) FROM task WHERE number < ?"
 _READ_ANSWER: Final = "SELECT status, result FROM task WHERE number = ?"
-_COLUMNS: Final = (
-    "SELECT number, digest, id, action, arrived, started, runs, status,"
-    " length(result), taken FROM task ORDER BY number"
-)
-
-Change: TypeAlias = tuple[str, tuple[Any, ...]]
-"""One of the statements above, and what it is given."""
-
-
-def arrive(number: int, digest: bytes, task: Task, *, now: float) -> list[Change]:
-    """A task came."""
-    return [
-        (_ARRIVED, (number, digest, task.id, task.action, now)),
-        (_CONTENT, (number, task.payload, task.account)),
-    ]
-
-
-def start(number: int, *, now: float) -> list[Change]:
-    """The handler of a task is about to be called."""
-    return [(_STARTED, (now, number))]
-
-
-def start_at_once(arrival: Change, *, now: float) -> Change:
-    """The first statement of ``arrive``, where the handler is called in the same commit.
-
-    One statement less for nearly every task.
-    """
-    _, values = arrival
-    return (_ARRIVED_AND_STARTED, (*values, now))
-
-
-def withdraw(number: int) -> list[Change]:
-    """The handler was not called, after all."""
-    return [(_WITHDRAWN, (number,))]
-
-
-def answer(number: int, status: str, text: bytes) -> list[Change]:
-    """A task has an answer."""
-    return [(_ANSWERED, (status, text, number))]
-
-
-def cross_out(number: int, *, now: float) -> list[Change]:
-    """The hub took the answer, or refused it for good."""
-    return [(_TAKEN, (now, number)), (_OVERWRITTEN, (number,))]
-
-
-def forget(number: int) -> list[Change]:
-    """Nothing is kept of a task."""
-    return [(_FORGOTTEN, (number,)), (_OVERWRITTEN, (number,))]
-
-
-def expire(number: int) -> list[Change]:
-    """Nothing more is kept of a task that was crossed out."""
-    return [(_FORGOTTEN, (number,))]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What the journal knows of one task, without its texts.
-
-    Attributes:
-        number: the place of its arrival.
-        digest: of all that the hub sent.
-        id: the task's id.
-        action: the name of its action.
-        arrived: when, in seconds since 1970.
-        started: when its handler was called last, or ``None``.
-        runs: how many times it was.
-        status: of its answer; ``None``: there is none.
-        size: bytes of the answer's text.
-        taken: when the hub took the answer, or refused it for good.
-    """
-
-    number: int
-    digest: bytes
-    id: str
-    action: str
-    arrived: float
-    started: float | None
-    runs: int
-    status: str | None
-    size: int
-    taken: float | None
 
 
 class Store:
@@ -160,17 +103,34 @@ class Store:
         path: of the file; it is made if there is none, for its owner alone.
         provider: the name of the provider whose tasks are in it.
         hub: where they come from, as ``host:port``.
+        sync: ``full``: each commit is forced onto the disk; ``normal``: that is left
+            to the system.
+
+    Attributes:
+        path: of the file, without links.
+        lost: why what is written now is not found at the path; ``None``: it is.
+        is_forced: whether each commit waits for the disk.
+        recoveries: how many times the log was removed, and written anew.
 
     Raises:
         JournalError: if the file cannot be used, or another process has it.
     """
 
-    def __init__(self, path: str, *, provider: str, hub: str) -> None:
-        # One name, also if a handler changes the folder, or another process knows
-        # the file by a link.
-        self.path: Path = Path(os.path.realpath(path))
+    def __init__(
+        self, path: str, *, provider: str, hub: str, sync: str = "normal"
+    ) -> None:
+        self.path: Path = Path(path)
+        self.lost: str | None = None
+        self.recoveries: int = 0
+        self.is_forced: bool = sync == "full"
+        self._own: FileLock | None = None
         self._lock: sqlite3.Connection | None = None
         self._file: sqlite3.Connection | None = None
+        self._needs_log = False
+        self._identity: Identity | None = None
+        self._size = 0
+        self._beside: dict[str, Identity] = {}
+        self._clearing = threading.Lock()
         try:
             self._open(provider, hub)
         except BaseException:
@@ -179,81 +139,78 @@ class Store:
 
     def _open(self, provider: str, hub: str) -> None:
         try:
-            _make(self.path)
+            # One name, also if a handler changes the folder, or another process
+            # knows the file by a link.
+            self.path = resolve(str(self.path))
+            check_files(self.path)
+            make(self.path)
+            self._needs_log = find_beside(self.path, LOG).exists()
             # Whoever opened it in a thread hands it over.
-            self._file = _connect(self.path, check_same_thread=False)
-            if not _is_empty(self._file):
-                _check_kind(self.path, self._file)
-            self._lock = _lock(self.path)
-            self._check_size(self._file)
-            self._set_up(self._file)
-            if _is_empty(self._file):
-                self._create(self._file, provider, hub)
-            self._check(self._file, provider)
-            self._take_over(self._file, hub)
-            self._inode = self.path.stat().st_ino
+            file = self._file = connect(self.path, check_same_thread=False)
+            # Others that open it at the same moment are refused, and gone.
+            file.execute(f"PRAGMA busy_timeout = {_OPENING_WAIT}")
+            if not is_empty(file):
+                check_kind(self.path, file)
+            self._own = FileLock(self.path)
+            self._lock = lock(self.path)
+            self._check_log(file)
+            self._set_up(file)
+            if is_empty(file):
+                create(file, provider, hub)
+            check(self.path, file, provider)
+            take_over(self.path, file, hub)
+            self._settle(file, self._own)
+            file.execute("PRAGMA busy_timeout = 0")
         except sqlite3.Error as error:
-            raise JournalError(self.path, _explain(error)) from error
+            raise JournalError(self.path, explain(error)) from error
         except OSError as error:
-            raise JournalError(
-                self.path, f"cannot be opened: {_word(error)}"
-            ) from error
+            problem = f"cannot be opened: {explain_system(error)}"
+            raise JournalError(self.path, problem) from error
 
-    def _check_size(self, file: sqlite3.Connection) -> None:
-        """Nothing else would miss a part of a page that is free."""
-        log = self.path.with_name(f"{self.path.name}-wal")
+    def _check_log(self, file: sqlite3.Connection) -> None:
+        """What is in the log only must not be missing: it is by the file's name."""
+        if self._own is not None and self._own.names > 1:
+            problem = f"has {self._own.names} names (hard links), and a log for each"
+            raise JournalError(self.path, f"{problem}; remove all but one")
+        log = find_beside(self.path, LOG)
+        query = "SELECT count(*) FROM sqlite_schema WHERE name = 'state'"
+        was_left = read(file, query) and read(file, "SELECT is_open FROM state")
+        if was_left and not self._needs_log:
+            problem = f"was not closed, and its log '{log}' is gone with what was in it"
+            raise JournalError(
+                self.path, f"{problem}; put that back, or move the file away"
+            )
+        # Nothing else would miss a part of a page that is free.
         has_log = log.exists() and log.stat().st_size > 0
-        rest = self.path.stat().st_size % _read(file, "PRAGMA page_size")
+        rest = self.path.stat().st_size % read(file, "PRAGMA page_size")
         if rest and not has_log:
             raise JournalError(self.path, "is damaged; move it away: its end is gone")
 
     def _set_up(self, file: sqlite3.Connection) -> None:
-        # SQLite gives its log the permissions of the file; both may be there already.
-        for ending in ("", "-wal", "-shm") if os.name == "posix" else ():
-            part = self.path.with_name(f"{self.path.name}{ending}")
-            if part.exists() and part.stat().st_mode & 0o077:
-                part.chmod(_PRIVATE)
+        make_private(self.path)
+        sync = "FULL" if self.is_forced else "NORMAL"
         # An empty file is laid out for the first of these before it has a table.
         file.executescript(
             "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
-            " PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;"
+            f" PRAGMA synchronous = {sync}; PRAGMA wal_autocheckpoint = 0;"
             " PRAGMA secure_delete = ON;"
         )
 
-    def _create(self, file: sqlite3.Connection, provider: str, hub: str) -> None:
-        file.executescript(
-            f"BEGIN IMMEDIATE; {_CREATE} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {VERSION};"
-        )
-        file.execute("INSERT INTO owner VALUES (?, ?)", (provider, hub))
-        file.execute("COMMIT")
-
-    def _check(self, file: sqlite3.Connection, provider: str) -> None:
-        damage = str(_read(file, "PRAGMA quick_check(1)"))
-        if damage != "ok":
-            raise JournalError(self.path, f"is damaged; move it away: {damage}")
-        owner = _read(file, "SELECT provider FROM owner")
-        if owner != provider:
-            raise JournalError(self.path, f"belongs to the provider {owner!r}")
-
-    def _take_over(self, file: sqlite3.Connection, hub: str) -> None:
-        """Write that it is in use, which shows that it can be written.
-
-        Another hub knows nothing of the tasks of the last one, and would refuse their
-        results for good. What is done is kept for the time that its own hub is back.
-        """
-        last = _read(file, "SELECT hub FROM owner")
-        waiting = _read(file, "SELECT count(*) FROM task WHERE taken IS NULL")
-        if last != hub and waiting:
-            problem = f"holds unfinished tasks ({waiting}) of the hub at {last}"
-            remedy = f"start with that hub_url, not {hub}, or move the file away"
-            raise JournalError(self.path, f"{problem}; {remedy}")
-        file.execute("BEGIN IMMEDIATE")
-        if last != hub:
-            _disguise(file, last, hub)
-        file.execute("UPDATE owner SET hub = ?", (hub,))
-        file.execute("COMMIT")
-        file.executescript("PRAGMA incremental_vacuum")
+    def _settle(self, file: sqlite3.Connection, own: FileLock) -> None:
+        """Note in the file itself that it is open, and which files belong to it."""
+        mark(file, is_open=True)
+        self._needs_log = True
+        is_whole = clear(file)
+        own.stand_in(self.path)
+        # Others may have put theirs there in the meantime.
+        check_files(self.path)
+        self._identity = own.identity
+        if problem := self._find_loss():
+            raise JournalError(self.path, problem)
+        for ending in (LOG, SHARED_MEMORY):
+            beside = str(find_beside(self.path, ending))
+            self._beside[beside] = identify(beside)
+        self._size = self.path.stat().st_size if is_whole else 0
 
     @property
     def _open_file(self) -> sqlite3.Connection:
@@ -268,23 +225,103 @@ class Store:
             BusyError: if the log is being cleared at this moment.
             JournalError: if they cannot be written.
         """
-        file = self._open_file
         try:
+            if self._file is None or not (self.lost or self._has_log()):
+                self._recover_log()
+            file = self._open_file
             file.execute("BEGIN IMMEDIATE")
             for statement, values in changes:
                 file.execute(statement, values)
             file.execute("COMMIT")
         except (sqlite3.Error, MemoryError) as error:
-            if file.in_transaction:
+            if self._file is not None and self._file.in_transaction:
                 with suppress(sqlite3.Error):
-                    file.execute("ROLLBACK")
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                    self._file.execute("ROLLBACK")
+            if find_code(error) == sqlite3.SQLITE_BUSY:
                 raise BusyError from None
-            raise JournalError(self.path, _explain(error)) from error
+            problem = self._note_loss() or explain(error)
+            raise JournalError(self.path, problem) from error
+
+    def _has_log(self) -> bool:
+        """Whether the log at its path is the one that is open."""
+        try:
+            return all(identify(path) == found for path, found in self._beside.items())
+        except OSError:
+            return False
+
+    def _note_loss(self) -> str | None:
+        """See whether the file at the path is still the one that is open."""
+        self.lost = self.lost or self._find_loss()
+        return self.lost
+
+    def _find_loss(self) -> str | None:
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            return f"is gone: {explain_system(error)}"
+        if (found.st_dev, found.st_ino) != self._identity:
+            return "was replaced by another file"
+        return "was cut by another program" if found.st_size < self._size else None
+
+    def _recover_log(self) -> None:
+        """Bring what is in a log that was removed into the file, and begin another.
+
+        What is written beside a file that was removed, too, would not be found by the
+        next start, but as long as this process lives it can go on with it.
+        """
+        if self._own is None:
+            raise JournalError(self.path, "is closed")
+        if self._note_loss() is not None:
+            return
+        if not self._clearing.acquire(blocking=False):
+            raise BusyError
+        try:
+            self._leave_log(self._own)
+            self._begin_log(self._own)
+        except OSError as error:
+            problem = f"has lost its log: {explain_system(error)}"
+            raise JournalError(self.path, problem) from error
+        finally:
+            self._clearing.release()
+        self.recoveries += 1
+
+    def _leave_log(self, own: FileLock) -> None:
+        if self._file is None:  # it was left before, and another could not be begun
+            return
+        mark(self._file, is_open=False)
+        if not clear(self._file):
+            raise BusyError
+        self._file.close()
+        self._file = None
+        own.forget_memory()
+
+    def _begin_log(self, own: FileLock) -> None:
+        for path in self._beside:  # what is there now belongs to nobody
+            Path(path).unlink(missing_ok=True)
+        file = connect(self.path, check_same_thread=False)
+        try:
+            self._set_up(file)
+            self._settle(file, own)
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
 
     def list_rows(self) -> list[Row]:
-        """Every row, in the order of arrival."""
-        return list(_rows(self._open_file))
+        """Every row, in the order of arrival.
+
+        Raises:
+            JournalError: if they cannot be read.
+        """
+        try:
+            return list(read_rows(self._open_file))
+        except sqlite3.Error as error:
+            raise JournalError(self.path, explain(error)) from error
+
+    def find_last_number(self) -> int:
+        """The number of the last row, below those that leave no room for others."""
+        (last,) = self._read_row(_LAST_NUMBER, MOST_NUMBER)
+        return max(last or 0, 0)
 
     def read_task(self, number: int) -> Task:
         """The task of a row that the hub has not taken.
@@ -292,7 +329,13 @@ class Store:
         Raises:
             JournalError: if it cannot be read.
         """
-        return Task(*self._read_row(_READ_TASK, number))
+        row = self._read_row(_READ_TASK, number)
+        texts, contents = row[:2], row[2:]
+        if not all(map(is_text, texts)) or not all(
+            isinstance(content, bytes) for content in contents
+        ):
+            raise JournalError(self.path, f"cannot be read in its row {number}")
+        return Task(*row)
 
     def read_answer(self, number: int) -> tuple[str, bytes]:
         """The status and the text of a row that has an answer.
@@ -301,13 +344,15 @@ class Store:
             JournalError: if they cannot be read.
         """
         status, text = self._read_row(_READ_ANSWER, number)
+        if not is_text(status) or not is_response(text):
+            raise JournalError(self.path, f"cannot be read in its row {number}")
         return status, text
 
     def _read_row(self, query: str, number: int) -> tuple[Any, ...]:
         try:
             row = self._open_file.execute(query, (number,)).fetchone()
         except sqlite3.Error as error:
-            raise JournalError(self.path, _explain(error)) from error
+            raise JournalError(self.path, explain(error)) from error
         if row is None:
             raise JournalError(self.path, f"has lost its row {number}")
         return tuple(row)
@@ -323,169 +368,43 @@ class Store:
         Raises:
             JournalError: if the file at the path is another one now.
         """
-        try:
-            if self.path.stat().st_ino != self._inode:
-                raise JournalError(self.path, "was replaced by another file")
-        except OSError as error:
-            raise JournalError(self.path, f"is gone: {_word(error)}") from error
-        try:
-            with closing(_connect(self.path, query="?mode=rw")) as file:
-                # The first one does the work, while others may write.
-                file.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                busy, *_ = file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                return not busy
-        except sqlite3.Error:
-            # Such as a full disk, which the next commit tells of.
-            return False
+        with self._clearing:
+            if problem := self._note_loss():
+                raise JournalError(self.path, problem)
+            if not self._has_log():
+                return False  # the next commit sees to it
+            try:
+                with closing(connect(self.path, query="?mode=rw")) as file:
+                    # The first one does the work, while others may write.
+                    file.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                    is_clear = clear(file)
+                if is_clear:
+                    self._size = self.path.stat().st_size
+            except (sqlite3.Error, OSError):
+                # Such as a full disk, which the next commit tells of.
+                return False
+            return is_clear
 
     def close(self) -> None:
         """Clear the log and let others open it."""
         if self._file is not None:
-            with suppress(sqlite3.Error):
-                self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self._own is not None and self._beside and self.lost is None:
+                with suppress(sqlite3.Error):
+                    mark(self._file, is_open=False)
+                    self._needs_log = False
+                    clear(self._file)
+                    # Else its log stays: there may be another one's at the path.
+                    self._own.stand_back()
             self._file.close()
+        if self._needs_log and self.lost is None:
+            with suppress(OSError):
+                make(find_beside(self.path, LOG))
         if self._lock is not None:
             self._lock.close()
-        self._file = self._lock = None
+        if self._own is not None:
+            self._own.release()
+        self._file = self._lock = self._own = None
 
 
 class BusyError(Exception):
     """The log is being cleared; a commit has to wait for a moment."""
-
-
-def list_rows(path: str) -> list[Row]:
-    """Every row of a journal, which may be in use.
-
-    Raises:
-        JournalError: if it is none, or cannot be read.
-    """
-    file = Path(path)
-    try:
-        file.stat()
-        with closing(_connect(file, query="?mode=ro")) as connection:
-            _check_kind(file, connection)
-            return list(_rows(connection))
-    except sqlite3.Error as error:
-        raise JournalError(file, _explain(error)) from error
-    except OSError as error:
-        raise JournalError(file, f"cannot be read: {_word(error)}") from error
-
-
-def _rows(file: sqlite3.Connection) -> Iterator[Row]:
-    for values in file.execute(_COLUMNS):
-        number, digest, id_, action, arrived, started, runs, status, size, taken = (
-            values
-        )
-        yield Row(
-            number=number,
-            digest=digest,
-            id=id_,
-            action=action,
-            arrived=arrived,
-            started=started,
-            runs=runs,
-            status=status,
-            size=size or 0,
-            taken=taken,
-        )
-
-
-def _connect(
-    path: Path, *, query: str = "", check_same_thread: bool = True
-) -> sqlite3.Connection:
-    # Nothing waits in here: who finds it busy comes again.
-    uri = f"{path.absolute().as_uri()}{query}"
-    return sqlite3.connect(
-        uri,
-        uri=True,
-        timeout=0,
-        isolation_level=None,
-        check_same_thread=check_same_thread,
-    )
-
-
-def _lock(path: Path) -> sqlite3.Connection:
-    """Keep others away until the connection is closed, or the process dies."""
-    beside = path.with_name(f"{path.name}-lock")
-    _make(beside)
-    lock = _connect(beside, check_same_thread=False)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        lock.close()
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-            raise
-        raise JournalError(path, "is in use by another provider") from None
-    return lock
-
-
-def _make(path: Path) -> None:
-    """Make the file if there is none, for its owner alone.
-
-    One that is there is not opened: closing it again would end every lock that this
-    process holds on it, as POSIX has it.
-    """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE))
-
-
-def _disguise(file: sqlite3.Connection, last: str, hub: str) -> None:
-    """Have the tasks of one hub match none of another's, until it is back itself.
-
-    Only the digests of the hub that is in use are as they are. It is an XOR with the
-    digests of both names, so the way back gives what was there before, and no row grows.
-    """
-    mask = _digest_name(last) ^ _digest_name(hub)
-
-    def change(digest: bytes) -> bytes:
-        masked = int.from_bytes(digest, "big") ^ mask
-        return masked.to_bytes(_DIGEST, "big")
-
-    file.create_function("disguise", 1, change)
-    file.execute("UPDATE task SET digest = disguise(digest)")
-
-
-def _digest_name(hub: str) -> int:
-    return int.from_bytes(blake2b(hub.encode(), digest_size=_DIGEST).digest(), "big")
-
-
-def _is_empty(file: sqlite3.Connection) -> bool:
-    has_tables = _read(file, "SELECT count(*) FROM sqlite_schema")
-    return not has_tables and not _read(file, "PRAGMA application_id")
-
-
-def _check_kind(path: Path, file: sqlite3.Connection) -> None:
-    if _read(file, "PRAGMA application_id") != APPLICATION_ID:
-        raise JournalError(path, "is a file of another program")
-    version = _read(file, "PRAGMA user_version")
-    if version != VERSION:
-        problem = f"is of version {version}, and this package knows {VERSION}"
-        raise JournalError(path, problem)
-
-
-def _read(file: sqlite3.Connection, query: str) -> Any:
-    row = file.execute(query).fetchone()
-    return None if row is None else row[0]
-
-
-_REASONS: Final = {
-    sqlite3.SQLITE_NOTADB: "is no SQLite file",
-    sqlite3.SQLITE_CORRUPT: "is damaged; move it away",
-    sqlite3.SQLITE_READONLY: "cannot be written: it is read-only",
-    sqlite3.SQLITE_FULL: "cannot be written: the disk is full",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
-    sqlite3.SQLITE_BUSY: "is in use by another program",
-}
-
-
-def _word(error: OSError) -> str:
-    return error.strerror or str(error)
-
-
-def _explain(error: sqlite3.Error | MemoryError) -> str:
-    if isinstance(error, MemoryError):
-        return "cannot be written: there is no memory left"
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return _REASONS.get(code, f"cannot be used: {error}")
