@@ -26,6 +26,7 @@ from arbvantage_provider.executors.calls import (
     describe,
     pack_call,
     pack_error,
+    read_call,
     unpack_outcome,
 )
 from arbvantage_provider.handlers.signature import read_signature
@@ -69,7 +70,7 @@ def pack_handler(action: Action, args: list[Any], kwargs: dict[str, Any]) -> byt
 def run_handler(call: bytes) -> bytes:
     """Call a handler in the process where this arrived; what came of it, packed."""
     try:
-        _, handler, (name, is_promised, args, kwargs), _ = pickle.loads(call)  # noqa: S301 - the provider's own
+        handler, (name, is_promised, args, kwargs), _ = read_call(call)
     except BaseException as error:  # noqa: BLE001 - reading imports modules of the user's
         return _ERROR + pack_error(UnsendableError("call", describe(error)))
     try:

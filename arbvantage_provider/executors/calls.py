@@ -61,11 +61,19 @@ def pack_call(
         raise UnsendableError("arguments", describe(error)) from error
 
 
+def read_call(
+    call: bytes,
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """A call as ``pack_call`` was given it; reading it imports modules of the user's."""
+    with importing_call():
+        _, function, args, kwargs = pickle.loads(call)  # noqa: S301 - the provider's own
+    return function, args, kwargs
+
+
 def run_packed(call: bytes) -> bytes:
     """Make a call, in the process where it arrived; what came of it, packed."""
     try:
-        with importing_call():
-            _, function, args, kwargs = pickle.loads(call)  # noqa: S301 - the provider's own
+        function, args, kwargs = read_call(call)
     except BaseException as error:  # noqa: BLE001 - reading imports modules of the user's
         return pack_error(UnsendableError("call", describe(error)))
     try:
