@@ -101,7 +101,7 @@ class _Setting(Generic[ValueT]):
         return value
 
     def __set__(self, provider: "Provider", value: ValueT) -> None:
-        provider._change(**{self._name: value})  # noqa: SLF001 - a part of it
+        provider._change(**{self._name: value})  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - a part of it
 
 
 class Provider:

@@ -191,17 +191,17 @@ def read_address(url: str) -> Address:
         raise ConfigError(f"{name_setting('hub_url')}: {error}") from None
 
 
-def may_color(stream: object) -> bool:
+def may_color(stream: Any) -> bool:
     """Whether text for a stream may have colours: ``NO_COLOR``, ``FORCE_COLOR``, ``TERM``."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or may_drive(stream)
 
 
-def may_drive(stream: object) -> bool:
+def may_drive(stream: Any) -> bool:
     """Whether a stream is a terminal that knows more than to print (``TERM=dumb``)."""
     try:
-        is_terminal: bool = stream.isatty()  # type: ignore[attr-defined]
+        is_terminal = bool(stream.isatty())
     except Exception:  # noqa: BLE001 - there may be none, or a program's own
         return False
     return is_terminal and os.environ.get("TERM") != "dumb"

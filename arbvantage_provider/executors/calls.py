@@ -89,7 +89,8 @@ def run_packed(call: bytes) -> bytes:
 def call_here(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """What a function returns; an awaitable is awaited on a loop of its own."""
     value = function(*args, **kwargs)
-    return asyncio.run(_await(value)) if hasattr(type(value), "__await__") else value
+    kind: type[Any] = value.__class__
+    return asyncio.run(_await(value)) if hasattr(kind, "__await__") else value
 
 
 async def _await(value: Awaitable[Any]) -> Any:

@@ -24,9 +24,13 @@ LONG = (
 )
 
 
+def find_nothing(_: str, path: object = None) -> None:
+    """No program is there."""
+
+
 @pytest.fixture
 def no_ruff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(layout.shutil, "which", find_nothing)
 
 
 @pytest.mark.parametrize("program", ["orders", "handlers"])
@@ -36,7 +40,7 @@ def test_models_are_the_same_code_without_ruff(
     generate(program)
     provider = load("program").provider
     code = export_models(provider.actions, name=provider.name)
-    monkeypatch.setattr(layout.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(layout.shutil, "which", find_nothing)
     plain = export_models(provider.actions, name=provider.name)
     assert ast.dump(ast.parse(plain)) == ast.dump(ast.parse(code))
 
@@ -65,5 +69,9 @@ def test_a_ruff_that_cannot_be_run_is_none(
 ) -> None:
     broken = folder / "ruff"
     broken.write_text("")
-    monkeypatch.setattr(layout.shutil, "which", lambda *_, **__: str(broken))
+
+    def find_it(_: str, path: object = None) -> str:
+        return str(broken)
+
+    monkeypatch.setattr(layout.shutil, "which", find_it)
     assert "class CreateAUserPayload(StrictModel):" in generate(LONG)

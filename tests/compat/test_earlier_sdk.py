@@ -162,7 +162,7 @@ class Patient(Provider):
         self.rate_limit_monitor = TimeBasedRateLimitMonitor(min_delay=0.001)
 
         @self.actions.register(name="tell", description="Tell", payload_schema={})
-        def tell(context, provider, timezone) -> dict[str, Any]:
+        def tell(context: Any, provider: Any, timezone: str) -> dict[str, Any]:
             return {"t": context.timeout, "p": provider["name"], "z": timezone}
 
         @self.actions.register(name="leak", description="Leak", payload_schema={})

@@ -426,7 +426,7 @@ def begin_to_fetch() -> Coroutine[None, None, str]:
     return fetch()
 
 
-SOURCES: dict[str, Callable[[], Any]] = {
+FUNCTIONS: dict[str, Callable[[], Any]] = {
     "sync": lambda: TOKEN,
     "async": fetch,
     "a coroutine of a sync one": begin_to_fetch,
@@ -434,11 +434,11 @@ SOURCES: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("kind", FUNCTIONS)
 def test_a_function_gives_the_token(
     make_provider: Make, start: Start, kind: str
 ) -> None:
-    provider = make_provider(auth_token=SOURCES[kind])
+    provider = make_provider(auth_token=FUNCTIONS[kind])
     with LocalHub(TOKEN) as hub:
         start(provider, hub)
         assert answer(hub)
