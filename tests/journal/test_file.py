@@ -343,3 +343,33 @@ def test_many_tasks_share_one_commit(path: Path) -> None:
 def test_what_is_no_path_is_refused(journal: Any) -> None:
     with pytest.raises(ConfigError, match=r"^journal: "):
         Provider("tested", journal=journal)
+
+
+@pytest.mark.parametrize(("sync", "level"), [("normal", 1), ("full", 2)])
+def test_commits_are_forced_onto_the_disk_where_that_is_asked_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch, look: Look, sync: Any, level: int
+) -> None:
+    threads: set[str] = set()
+    levels: set[int] = set()
+    write = Store.write
+
+    def watch(file: Store, changes: Any) -> None:
+        assert file._file is not None
+        (found,) = file._file.execute("PRAGMA synchronous").fetchone()
+        levels.add(found)
+        threads.add(threading.current_thread().name.split("-")[0])
+        write(file, changes)
+
+    monkeypatch.setattr(Store, "write", watch)
+    with (
+        LocalHub() as hub,
+        running(make_provider(path, journal_sync=sync), hub),
+    ):
+        for number in range(200):
+            hub.submit("order", {"item": str(number)})
+        hub.join(30)
+        hub.wait_until(lambda: len(hub.submissions) == 200)
+
+    assert levels == {level}
+    assert ("journal" in threads) == (sync == "full")
+    assert look("SELECT count(*) FROM task WHERE taken IS NOT NULL") == [(200,)]
