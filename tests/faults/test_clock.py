@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from promise import check_promise
-from provider_process import ProviderProcess
+from provider_process import ProviderProcess, wait_until
 from typing_extensions import override
 
 from arbvantage_provider import ConfigError, Provider, TaskContext
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
+from arbvantage_provider.worker.journal import list_rows
 
 Start = Callable[..., ProviderProcess]
 HOUR = 3600.0
@@ -88,11 +89,16 @@ def test_a_jump_between_two_lives_is_an_age_and_costs_no_answer(
     after: float,
     ends: dict[str, int],
 ) -> None:
-    journal = {"journal": str(tmp_path / "journal"), "journal_max_age": HOUR / 2}
+    journal: dict[str, Any] = {
+        "journal": str(tmp_path / "journal"),
+        "journal_max_age": HOUR / 2,
+    }
     first = start(shift=before, **journal)
     handles = [hub.submit("hold_alone") for _ in range(2)]
     first.wait_for(lambda found: found["slots_taken"] == 2)
     first.wait_for_runs(1)
+    # The second one waits for the first; only what is in the file outlives a kill.
+    wait_until(lambda: len(list_rows(journal["journal"])) == 2, first.stderr)
     first.kill()
     second = start(shift=after, **journal)
     second.open_gate()
