@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from types import NoneType
 from typing import (
     Any,
@@ -213,8 +214,24 @@ def _may_repeat(value: Any) -> bool:
         elif kind in _ITERABLES:
             found += [v for v in part if v.__class__ not in _SCALARS]
         elif kind not in _SCALARS and not issubclass(kind, Enum):
-            return True
+            if not _has_own_names(kind):
+                return True
+            found += [v for v in vars(part).values() if v.__class__ not in _SCALARS]
     return False
+
+
+@lru_cache(maxsize=1_000)
+def _has_own_names(kind: type) -> bool:
+    """Whether a model writes each field as it is, under a name that no other has."""
+    if not issubclass(kind, BaseModel):
+        return False
+    fields = kind.model_fields.items()
+    names = {field.serialization_alias or name for name, field in fields}
+    is_open = kind.model_config.get("extra") == "allow"
+    if is_open or kind.model_computed_fields or len(names) < len(fields):
+        return False
+    # A serializer of the author may make anything of a value.
+    return "'serialization'" not in repr(kind.__pydantic_core_schema__)
 
 
 def _refuse_repeated(text: bytes, root: str) -> None:

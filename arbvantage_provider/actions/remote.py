@@ -33,6 +33,7 @@ from arbvantage_provider.handlers.signature import read_signature
 from arbvantage_provider.responses import (
     STATUSES,
     NotJSONError,
+    StatusError,
     encode_json,
     respond,
 )
@@ -140,6 +141,8 @@ def describe_misfit(
         return f"the result of {action!r} does not fit: {error}", errors
     if isinstance(error, NotJSONError):
         return f"the result of {action!r} cannot be JSON: {error}", None
+    if isinstance(error, StatusError):
+        return f"the result of {action!r} is not clear: {error}", None
     kind = type(error).__name__
     return f"the result of {action!r} fails to be written: {kind}", None
 
