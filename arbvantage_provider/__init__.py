@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from arbvantage_provider.executors.pool import ProcessPool
     from arbvantage_provider.handlers.inject import Inject
+    from arbvantage_provider.logger import Logger
     from arbvantage_provider.middleware import Outcome, TaskInfo
     from arbvantage_provider.provider import Provider
     from arbvantage_provider.responses import ProviderResponse
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from arbvantage_provider.schema.legacy import optional
     from arbvantage_provider.schema.strict import StrictModel
     from arbvantage_provider.settings import ProviderSettings
+    from arbvantage_provider.worker.snapshot import LimitFigures, Snapshot
 
 __version__ = "0.1.0"
 
@@ -74,6 +76,8 @@ __all__ = [
     "InvalidPayloadError",
     "JournalError",
     "LifespanError",
+    "LimitFigures",
+    "Logger",
     "Outcome",
     "ProcessPool",
     "ProtocolError",
@@ -86,6 +90,7 @@ __all__ = [
     "RegistrationError",
     "Retry",
     "SchemaError",
+    "Snapshot",
     "StrictModel",
     "TaskContext",
     "TaskInfo",
@@ -97,12 +102,15 @@ _ROOMS = {
     "Action": "actions",
     "Actions": "actions",
     "Inject": "handlers.inject",
+    "LimitFigures": "worker.snapshot",
+    "Logger": "logger",
     "Outcome": "middleware",
     "ProcessPool": "executors.pool",
     "Provider": "provider",
     "ProviderResponse": "responses",
     "ProviderSettings": "settings",
     "Retry": "retry",
+    "Snapshot": "worker.snapshot",
     "StrictModel": "schema.strict",
     "TLS": "connection",
     "TaskContext": "context",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from arbvantage_provider.logger import Logger
+
 
 class TaskRateLimit(Protocol):
     """The limit of a task's action, or else of its provider, for use in a handler.
@@ -79,14 +81,14 @@ class TaskContext:
     timeout: float
     deadline: float
     monotonic: Callable[[], float] = field(repr=False)
-    make_logger: Callable[[], Any] = field(repr=False)
+    make_logger: Callable[[], Logger] = field(repr=False)
     is_cancelled: Callable[[], bool] = field(repr=False)
     make_rate_limit: Callable[[], TaskRateLimit] = field(
         default=NoTaskRateLimit, repr=False
     )
 
     @cached_property
-    def logger(self) -> Any:
+    def logger(self) -> Logger:
         """A logger that adds the task's id and action to each line."""
         return self.make_logger()
 

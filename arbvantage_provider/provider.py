@@ -30,6 +30,7 @@ from arbvantage_provider.hub.tokens import (
     run_on_thread,
 )
 from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.logger import Logger
 from arbvantage_provider.middleware import Middleware, check_middleware
 from arbvantage_provider.observe.logs import make_log_writer, make_logger
 from arbvantage_provider.observe.redaction import Redactor
@@ -221,7 +222,7 @@ class Provider:
         self._clock: Clock = SystemClock()
         self._redactor = Redactor(self.settings.token)
         self._log = make_log_writer(self.settings.log_file)
-        self.logger: Any = self._make_logger()
+        self.logger: Logger = self._make_logger()
         self._format = self._make_format()
         self._lifespans = Lifespans(
             grace=self.settings.shutdown_timeout, logger=self.logger
@@ -551,7 +552,7 @@ class Provider:
 
     # --- composing -----------------------------------------------------------
 
-    def _make_logger(self) -> Any:
+    def _make_logger(self) -> Logger:
         return make_logger(
             self.name,
             self._log,

@@ -322,5 +322,7 @@ def _compile_account(
         if isinstance(parameter, Option):
             continue
         if _is_named(parameter, "account"):
+            if strip(parameter.annotation) is str:
+                return None  # its text is not read, only handed on
             return _compile_whole(name, "account", parameter)
     return None

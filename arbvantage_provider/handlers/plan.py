@@ -6,7 +6,6 @@ order in which a parameter's source is looked for is the numbered list in
 """
 
 import inspect
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from arbvantage_provider.handlers.inject import (
     is_injected,
     read_injected,
 )
+from arbvantage_provider.handlers.loggers import asks_for_logger, find_wrap
 from arbvantage_provider.handlers.options import ABSENT
 from arbvantage_provider.handlers.readers import (
     LOCAL,
@@ -27,6 +27,7 @@ from arbvantage_provider.handlers.readers import (
     Reader,
     Source,
     find_given,
+    read_account_text,
     read_context,
     read_default,
     read_field,
@@ -92,7 +93,7 @@ def plan_call(
         need = planner.find_need(parameter)
         needs += [need] if need else []
         reader = read_injected(need) if need else planner.find_reader(parameter)
-        if need or reader in LOCAL:
+        if need or reader in LOCAL or asks_for_logger(strip(parameter.annotation)):
             local.append(parameter.name)
         if parameter.default is ABSENT:
             optional[parameter.name] = reader
@@ -124,15 +125,7 @@ def is_special(parameter: inspect.Parameter) -> bool:
     if is_injected(parameter.annotation):
         return True
     annotation = strip(parameter.annotation)
-    return _asks_for_logger(annotation) or annotation is TaskContext
-
-
-def _asks_for_logger(annotation: Any) -> bool:
-    if not inspect.isclass(annotation):
-        return False
-    if issubclass(annotation, logging.Logger | logging.LoggerAdapter):
-        return True
-    return annotation.__module__.partition(".")[0] == "structlog"
+    return asks_for_logger(annotation) or annotation is TaskContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +160,8 @@ class _Planner:
         annotation = strip(parameter.annotation)
         if annotation is TaskContext:
             return read_context
-        if _asks_for_logger(annotation):
-            return read_logger
+        if asks_for_logger(annotation):
+            return self._read_logger(parameter, annotation)
         sources = [s for s in (self.payload, self.account) if s is not None]
         # Two of one model are told apart by name; else the payload comes first.
         sources.sort(key=lambda source: source.role != parameter.name)
@@ -176,6 +169,15 @@ class _Planner:
             if annotation == source.type:
                 return read_whole(source, annotation)
         return None
+
+    def _read_logger(self, parameter: inspect.Parameter, annotation: Any) -> Reader:
+        try:
+            wrap = find_wrap(annotation)
+        except TypeError:
+            problem = f"the task's logger is no {_show(annotation)}; annotate it with "
+            problem += "logging.Logger, and make what you need of it in the handler"
+            raise HandlerSignatureError(self.action, parameter.name, problem) from None
+        return (lambda inputs: wrap(read_logger(inputs))) if wrap else read_logger
 
     def _find_by_name(self, parameter: inspect.Parameter) -> Reader | None:
         name = parameter.name
@@ -187,6 +189,8 @@ class _Planner:
             if source is not None and name == source.role:
                 self._check_whole(parameter, source)
                 return read_whole(source, parameter.annotation)
+        if name == "account" and strip(parameter.annotation) is str:
+            return read_account_text(parameter.default)
         if name in NAMED:
             self._check_named(parameter)
             return read_named(name, parameter.annotation)

@@ -29,6 +29,11 @@ class Inputs(Protocol):
         ...
 
     @property
+    def account_text(self) -> str:
+        """The account's JSON text, as the hub sent it; ``""``: there is none."""
+        ...
+
+    @property
     def context(self) -> TaskContext:
         """The task's context; made when it is first asked for."""
         ...
@@ -153,6 +158,12 @@ def read_default(default: Any) -> Reader:
     """A reader of a default; of a copy, where a handler may change it."""
     make = find_maker(default)
     return (lambda _: default) if make is None else (lambda _: make())
+
+
+def read_account_text(default: Any) -> Reader:
+    """A reader of the account as it came, which older programs take apart themselves."""
+    absent = "" if default is EMPTY else default
+    return lambda inputs: inputs.account_text or absent
 
 
 def _read_key(name: str, default: Any) -> Reader:

@@ -7,13 +7,15 @@ written never stops a task.
 """
 
 import json
+import logging
 import sys
 from collections.abc import Callable, MutableMapping
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import structlog
 
+from arbvantage_provider.logger import Logger
 from arbvantage_provider.observe.redaction import (
     CURRENT_ACCOUNT,
     AccountSecrets,
@@ -27,8 +29,8 @@ from arbvantage_provider.settings import may_color
 from arbvantage_provider.text import escape, escape_json, escape_lines
 
 Event = MutableMapping[str, Any]
-_SECRETS: Final = "_account_secrets"
 _LONGEST_NAME: Final = 200
+_NO_SECRETS: Final = AccountSecrets(b"")
 
 
 def make_log_writer(file: str | None) -> LogWriter:
@@ -45,8 +47,8 @@ def make_log_writer(file: str | None) -> LogWriter:
 
 def make_logger(
     name: str, writer: LogWriter, *, level: str, file: str | None, redactor: Redactor
-) -> Any:
-    """A logger with ``debug``, ``info``, ``warning``, ``error``, ``exception``.
+) -> Logger:
+    """The logger of a provider.
 
     Args:
         name: shown in each line.
@@ -55,22 +57,27 @@ def make_logger(
         file: where JSON lines are appended; ``None``: text to stderr.
         redactor: cuts secrets out of each line.
     """
-    wrap = partial(
-        structlog.wrap_logger,
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _Renderer(file, redactor),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    )
-    echo: Any = wrap(_Echo()).bind(logger=name)
-    writer.describe_loss = partial(_describe_loss, echo)
-    logger: Any = wrap(writer)
-    return logger.bind(logger=name)
+    render = _Renderer(file, redactor)
+
+    def write(level: str, fields: Event, secrets: Any) -> None:
+        writer.msg(render(level, fields, secrets or _NO_SECRETS))
+
+    logger = Logger(name, level, write)
+
+    def describe_loss(count: int) -> str | None:
+        if not logger.isEnabledFor(logging.ERROR):
+            return None
+        told = f"{count} log lines were dropped"
+        fields = {"logger": name, "dropped": count, "event": told}
+        return render("error", fields, _NO_SECRETS)
+
+    writer.describe_loss = describe_loss
+    return logger
 
 
-def bind_task(logger: Any, *, task: str, action: str, secrets: AccountSecrets) -> Any:
+def bind_task(
+    logger: Logger, *, task: str, action: str, secrets: AccountSecrets
+) -> Logger:
     """A logger whose lines name the task and hide what its account holds.
 
     A task that is run without a hub has no id. Names come from the hub, so only
@@ -78,31 +85,13 @@ def bind_task(logger: Any, *, task: str, action: str, secrets: AccountSecrets) -
     """
     fields = {"task": task[:_LONGEST_NAME]} if task else {}
     shown = action[:_LONGEST_NAME]
-    return logger.bind(**fields, action=shown, **{_SECRETS: secrets})
-
-
-class _Echo:
-    """Gives a line back to who logs it."""
-
-    def msg(self, line: str) -> str:
-        return line
-
-    error = msg
-
-
-def _describe_loss(logger: Any, count: int) -> str | None:
-    told = f"{count} log lines were dropped"
-    line: str | None = logger.error(told, dropped=count)
-    return line
+    return logger.hide(secrets).bind(**fields, action=shown)
 
 
 def _format_exception(event: Event) -> Event:
     info = event.pop("exc_info", None)
-    error = sys.exc_info()[1] if info is True else info
-    if isinstance(error, tuple):
-        error = next(iter(cast("tuple[object, ...]", error)[1:]), None)
-    if isinstance(error, BaseException):
-        event["exception"] = format_traceback(error)
+    if info:
+        event["exception"] = format_traceback(info[1])
     return event
 
 
@@ -116,19 +105,22 @@ class _Renderer:
     def __init__(self, file: str | None, redactor: Redactor) -> None:
         self._redactor = redactor
         self._is_console = file is None
+        self._add_time: Any = structlog.processors.TimeStamper(fmt="iso", utc=True)
         self._render = _make_console() if file is None else _make_json()
 
-    def __call__(self, logger: Any, method: str, event: Event) -> str:
+    def __call__(self, level: str, event: Event, secrets: AccountSecrets) -> str:
+        event["level"] = level
+        event = self._add_time(None, level, event)
         ours = {key: event[key] for key in _OURS & event.keys()}
         try:
-            plain = self._make_plain(_format_exception(event))
+            plain = self._make_plain(_format_exception(event), secrets)
         except BaseException as error:  # noqa: BLE001 - such as no memory to look for secrets
             reason = type(error).__name__
             plain = {**ours, "event": "a log line cannot be told", "reason": reason}
-        return str(self._render(logger, method, plain))
+        return str(self._render(None, level, plain))
 
-    def _make_plain(self, event: Event) -> Event:
-        clean = partial(self._clean, more=_find_secrets(event.pop(_SECRETS, None)))
+    def _make_plain(self, event: Event, secrets: AccountSecrets) -> Event:
+        clean = partial(self._clean, more=_find_secrets(secrets))
         plain: Event = {}
         for key, value in event.items():
             if key in _OURS:
@@ -149,9 +141,8 @@ class _Renderer:
         return escape_lines(f"    {text}") if is_block else escape(text)
 
 
-def _find_secrets(bound: object) -> tuple[Secret, ...]:
+def _find_secrets(secrets: AccountSecrets) -> tuple[Secret, ...]:
     """What the account of a line's task holds, and that of the code that writes it."""
-    secrets = bound if isinstance(bound, AccountSecrets) else AccountSecrets(b"")
     current = CURRENT_ACCOUNT.get()
     if current in {b"", secrets.raw}:
         return secrets.values

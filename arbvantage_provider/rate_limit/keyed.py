@@ -113,6 +113,7 @@ class PerKey:
         self._find_key = key
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._keys: dict[int, str] = {}
         self._lock = threading.Lock()
         self.one: ReservingRateLimitMonitor | None = None
         if isinstance(monitor, ReservingRateLimitMonitor):
@@ -156,7 +157,13 @@ class PerKey:
         monitor = self._make(key)
         made = _Kept(monitor, monitor.count_free(), now)
         with self._lock:
-            return self._kept.setdefault(key, made).monitor
+            kept = self._kept.setdefault(key, made)
+            self._keys[id(kept.monitor)] = key
+            return kept.monitor
+
+    def find_key_of(self, monitor: object) -> str | None:
+        """The hash of the key that a monitor was made for, while it is kept."""
+        return self._keys.get(id(monitor))
 
     def _make_room(self, now: float) -> bool:
         """Look at those that were not asked for longest; whether one more has room.
@@ -167,7 +174,7 @@ class PerKey:
         for _ in range(min(_LOOKS if is_full else 2, len(self._kept))):
             key = next(iter(self._kept))
             if self._may_go(self._kept[key], now):
-                del self._kept[key]
+                self._keys.pop(id(self._kept.pop(key).monitor), None)
             else:
                 self._kept.move_to_end(key)
         return len(self._kept) < self.max_keys

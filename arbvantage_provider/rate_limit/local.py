@@ -1,6 +1,5 @@
 """The built-in monitors: thread-safe limits that live in this process."""
 
-import logging
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -20,11 +19,11 @@ from arbvantage_provider.rate_limit.monitor import (
     RateLimits,
     Reservation,
 )
+from arbvantage_provider.rate_limit.notices import tell
 from arbvantage_provider.rate_limit.rules import Bucket, Rule, Window
 
 _SYSTEM_CLOCK = SystemClock()
 _THRESHOLDS = ("warning_threshold", "critical_threshold")
-_log = logging.getLogger("arbvantage_provider.rate_limit")
 
 
 class _RuledMonitor(LocalRateLimitMonitor):
@@ -143,7 +142,8 @@ class _RuledMonitor(LocalRateLimitMonitor):
     def _warn(self, threshold: int) -> None:
         """Log it; outside the lock, as a log handler may be slow."""
         name = _THRESHOLDS[threshold - 1]
-        _log.warning("a limit is nearly used up: %s of %r", name, self)
+        text = "a limit is nearly used up"
+        tell("warning", self, text, line=f"{text}: {name} of {self!r}", threshold=name)
 
     def _describe(self, now: float) -> RateLimits:
         binding = max(self._rules, key=_due)
@@ -267,6 +267,7 @@ class SlidingWindowRateLimitMonitor(_RuledMonitor):
         max_requests: how many, at least 1; one float of memory each.
         window_size: seconds, above 0. A window includes its beginning and not
             its end.
+        timezone: accepted for older programs and without effect.
         clock: what tells the time and sleeps.
 
     Raises:
@@ -278,6 +279,7 @@ class SlidingWindowRateLimitMonitor(_RuledMonitor):
         max_requests: int = 100,
         window_size: float = 60,
         *,
+        timezone: str = "UTC",  # noqa: ARG002 - accepted, without effect
         clock: Clock = _SYSTEM_CLOCK,
     ) -> None:
         count = check_count("max_requests", max_requests)
@@ -295,6 +297,7 @@ class CustomRateLimitMonitor(SlidingWindowRateLimitMonitor):
     Args:
         window_size: seconds, above 0.
         max_requests: how many in any such window, at least 1.
+        timezone: accepted for older programs and without effect.
         clock: what tells the time and sleeps.
 
     Raises:
@@ -306,9 +309,10 @@ class CustomRateLimitMonitor(SlidingWindowRateLimitMonitor):
         window_size: float = 60,
         max_requests: int = 100,
         *,
+        timezone: str = "UTC",
         clock: Clock = _SYSTEM_CLOCK,
     ) -> None:
-        super().__init__(max_requests, window_size, clock=clock)
+        super().__init__(max_requests, window_size, timezone=timezone, clock=clock)
 
 
 def _due(rule: Rule) -> float:

@@ -1,16 +1,14 @@
 """Whether it is worth asking a server, and what the log is told of it."""
 
-import logging
 import threading
 from typing import Final
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import RateLimitUnavailableError
+from arbvantage_provider.rate_limit.notices import tell
 
 HOLD_OFF: Final = 0.5
 """Seconds after a failure in which nobody asks; then one does, for all."""
-
-_log = logging.getLogger("arbvantage_provider.rate_limit")
 
 
 class Outage:
@@ -54,7 +52,9 @@ class Outage:
             self._reason = str(error)
             self._until = self._clock.monotonic() + HOLD_OFF
         if begins:
-            _log.warning("%r is unavailable; %s: %s", limit, instead, error)
+            line = f"{limit!r} is unavailable; {instead}: {error}"
+            fields = {"instead": instead, "reason": str(error)}
+            tell("warning", limit, "a limit is unavailable", line=line, **fields)
 
     def note_answer(self, limit: object) -> None:
         """The server answered; the first time after a failure is logged."""
@@ -63,4 +63,5 @@ class Outage:
         with self._lock:
             ends, self._reason = bool(self._reason), ""
         if ends:
-            _log.info("%r is available again", limit)
+            text = "a limit is available again"
+            tell("info", limit, text, line=f"{limit!r} is available again")

@@ -30,6 +30,7 @@ from arbvantage_provider.exceptions import (
     ActionTimeoutError,
 )
 from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.logger import Logger
 from arbvantage_provider.observe.logs import bind_task
 from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
 from arbvantage_provider.responses import (
@@ -173,6 +174,11 @@ class Call:
         return self._dispatcher.injected
 
     @property
+    def account_text(self) -> str:
+        """The account's JSON text, as the hub sent it; ``""``: there is none."""
+        return self.task.account.decode("utf-8", "replace")
+
+    @property
     def context(self) -> TaskContext:
         """What the handler may ask for about its task."""
         dispatcher = self._dispatcher
@@ -222,7 +228,7 @@ class Dispatcher:
         clock: Clock,
         formatter: Format,
         redactor: Redactor,
-        logger: Any,
+        logger: Logger,
         lifespans: Lifespans,
         longest: int,
         on_error: ErrorHook | None = None,
@@ -412,7 +418,7 @@ class Dispatcher:
         except BaseException:  # noqa: BLE001 - a model's serialiser may raise anything
             return self._format.encode(response._replace(data=None), task.action)
 
-    def logger_of(self, task: Task) -> Any:
+    def logger_of(self, task: Task) -> Logger:
         """A logger whose lines name the task."""
         return bind_task(
             self._logger,

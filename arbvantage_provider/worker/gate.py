@@ -86,6 +86,11 @@ class Gate:
         )
 
     @property
+    def source(self) -> Source:
+        """The monitor, or what has one for each key."""
+        return self._questions.source
+
+    @property
     def holds(self) -> bool:
         """Whether there is a limit, or it is shut."""
         return self._questions.source is not None or self._closures.longest > 0

@@ -26,11 +26,13 @@ from arbvantage_provider.rate_limit import (
     RateLimitMonitor,
 )
 from arbvantage_provider.rate_limit.check import find_monitor_problem
+from arbvantage_provider.rate_limit.notices import LISTENER
 from arbvantage_provider.worker.by_hand import LimitByHand
 from arbvantage_provider.worker.dispatch import Call
 from arbvantage_provider.worker.gate import Gate
 from arbvantage_provider.worker.inquiry import LONGEST_WAIT, count_free
 from arbvantage_provider.worker.keys import TaskKeys
+from arbvantage_provider.worker.notices import Notices
 from arbvantage_provider.worker.places import WaitingRoom
 from arbvantage_provider.worker.questions import Source
 from arbvantage_provider.worker.snapshot import LimitFigures
@@ -96,6 +98,20 @@ class Limits:
         self._provider: Gate | None = None
         if type(monitor) is not NoRateLimitMonitor:
             self._provider = self._make_gate("the provider", monitor)
+        notices = Notices(self._list_limits, clock=clock, logger=logger)
+        # All tasks of this run, and their threads, begin with what is set here.
+        self._listening = LISTENER.set(notices.note)
+
+    def _list_limits(self) -> list[tuple[str, Source]]:
+        actions = self._actions.get_actions().values()
+        found: list[tuple[str, Source]] = [
+            (action.name, action.rate_limit_monitor) for action in actions
+        ]
+        return (
+            found
+            if self._provider is None
+            else [*found, ("the provider", self._provider.source)]
+        )
 
     # --- before a poll -------------------------------------------------------
 
@@ -271,6 +287,8 @@ class Limits:
     async def close(self) -> None:
         """End whatever waits, and let the threads end."""
         self._closed.set()
+        with suppress(ValueError):  # another context
+            LISTENER.reset(self._listening)
         if self._end_watching is not None:
             self._end_watching()
         await asyncio.gather(*(gate.close() for gate in self._all_gates))

@@ -1,18 +1,20 @@
 """Programs of the earlier SDK: each name that they use works here."""
 
 import threading
-from typing import Any
+from typing import Any, Optional
 
 import pytest
+from typing_extensions import TypeAliasType
 
-from arbvantage_provider import ConfigError, Provider
+from arbvantage_provider import ConfigError, HandlerSignatureError, Provider
 from arbvantage_provider.rate_limit import (
     AdvancedRateLimitMonitor,
     CustomRateLimitMonitor,
+    SlidingWindowRateLimitMonitor,
     TimeBasedRateLimitMonitor,
 )
 from arbvantage_provider.schemas import BaseAccount, BasePayload, ProviderResponse
-from arbvantage_provider.testing import LocalHub
+from arbvantage_provider.testing import LocalHub, running
 
 
 class Message(BasePayload):
@@ -143,7 +145,10 @@ def test_monitors_take_the_earlier_arguments() -> None:
         warning_threshold=0.8,
         critical_threshold=0.9,
     )
-    window = CustomRateLimitMonitor(60, 2)
+    window = CustomRateLimitMonitor(window_size=60, max_requests=2, timezone="UTC")
+    kinds = (AdvancedRateLimitMonitor, TimeBasedRateLimitMonitor)
+    for kind in (*kinds, CustomRateLimitMonitor, SlidingWindowRateLimitMonitor):
+        kind(timezone="UTC")
 
     assert [advanced.make_safe_request(lambda: 1), window.try_spend()] == [1, 0.0]
     assert window.try_spend() == 0.0
@@ -231,3 +236,54 @@ def test_what_cannot_be_used_is_refused_and_changes_nothing(
     with pytest.raises(ConfigError, match=said):
         setattr(provider, name, value)
     assert getattr(provider, name) == before
+
+
+Text = TypeAliasType("Text", str)
+UNSAID = object()
+
+
+@pytest.mark.parametrize("default", [UNSAID, None, "none"], ids=["", "None", "text"])
+@pytest.mark.parametrize("kind", [str, str | None, Optional[str], Text, "str"], ids=str)
+@pytest.mark.parametrize("schema", [None, {"businesses": list}], ids=["bare", "dict"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_an_account_that_is_a_text_is_the_json_that_came(
+    kind: Any, default: Any, schema: Any, *, is_async: bool
+) -> None:
+    def offers(businesses: list, account: Any) -> Any:
+        return [businesses, account]
+
+    async def offers_async(businesses: list, account: Any) -> Any:
+        return [businesses, account]
+
+    handler: Any = offers_async if is_async else offers
+    handler.__annotations__["account"] = kind
+    if default is not UNSAID:
+        handler.__defaults__ = (default,)
+    provider = Provider("offers", execution_timeout=30)
+    provider.actions.register("offers", "Offers", payload_schema=schema)(handler)
+
+    given = provider.process_task("offers", {"businesses": [1]}, '{"key":  "k"}')
+    absent = provider.process_task("offers", {"businesses": [1]})
+
+    assert given["data"] == [[1], '{"key":  "k"}']
+    assert absent["data"] == [[1], "" if default is UNSAID else default]
+
+
+def test_an_account_that_is_a_text_comes_from_a_hub_as_it_was_sent() -> None:
+    provider = Provider("offers", execution_timeout=30)
+
+    @provider.actions.register()
+    def offers(businesses: list, account: str = None) -> str:  # type: ignore[assignment]  # noqa: RUF013
+        return account.replace("secret", "kept")
+
+    with LocalHub() as hub, running(provider, hub):
+        task = hub.submit("offers", {"businesses": []}, account={"key": "secret-one"})
+        assert task.result().data == '{"key":"kept-one"}'
+
+
+def test_a_declared_account_is_no_text() -> None:
+    def offers(account: str) -> None:
+        pass
+
+    with pytest.raises(HandlerSignatureError, match="annotate it with dict"):
+        Provider("p").actions.register(account_schema={"key": str})(offers)
