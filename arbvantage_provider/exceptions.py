@@ -224,16 +224,20 @@ class InvalidPayloadError(ActionError, ValueError):
 class ActionTimeoutError(ActionError, builtins.TimeoutError):
     """A handler was not done at its deadline.
 
+    Args:
+        advice: what helps, for the message.
+
     Attributes:
         action: the action's name.
         timeout: the deadline, in seconds from the handler's start.
     """
 
-    def __init__(self, action: str, timeout: float) -> None:
+    def __init__(self, action: str, timeout: float, advice: str = "") -> None:
         self.action = action
         self.timeout = timeout
+        problem = f"{action!r} was not done within {timeout:g} s"
         super().__init__(
-            f"{action!r} was not done within {timeout:g} s", {"timeout": timeout}
+            f"{problem}; {advice}" if advice else problem, {"timeout": timeout}
         )
 
 

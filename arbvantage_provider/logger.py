@@ -84,7 +84,7 @@ class Logger(logging.Logger):
         """Log at a level: a number of ``logging``, or its name."""
         self._line(_read_level(level), msg, args, fields)
 
-    warn = warning
+    warn = warning  # pyright: ignore[reportDeprecated]
     fatal = critical
     msg = info
 
@@ -171,7 +171,7 @@ class Logger(logging.Logger):
         extra: Any = fields.get("extra")
         if isinstance(extra, Mapping):
             del fields["extra"]
-            given = cast("Mapping[Any, Any]", extra)
+            given = cast("Mapping[str, Any]", extra)
             more = {str(k): v for k, v in given.items()}
             record.__dict__ |= {k: v for k, v in more.items() if k not in vars(record)}
             fields = more | fields

@@ -69,60 +69,60 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class ProviderSettings(BaseModel):
-    """The settings of a provider; times are seconds.
-
-    Attributes:
-        name: what the hub knows the provider by.
-        auth_token: its token, or ``None`` while it needs none, or has a source of it.
-        auth_token_file: a file that holds the token, instead.
-        hub_url: ``host:port`` of the hub, ``grpc://host:port`` or ``grpcs://host``.
-        tls: what TLS is spoken with.
-        max_receive_bytes: the longest message that is taken from the hub.
-        max_send_bytes: the longest message that is sent to it.
-        execution_timeout: how long a handler may run.
-        on_monitor_error: what holds while a rate limit monitor raises, or does not
-            answer: ``closed``, no permit is free; ``open``, there is no limit.
-        max_concurrency: how many tasks may be in flight.
-        timezone: an IANA name, such as ``Europe/Riga``.
-        response_format: ``plain``, or ``unified`` with the provider's name and
-            times around the data.
-        connect_timeout: how long to wait for the hub's first answer.
-        shutdown_timeout: how long running tasks have when the provider stops.
-        poll_interval: the longest wait between two polls of an idle hub.
-        journal: the file that tasks and results are kept in until they are done.
-        journal_max_age: how old a task of the journal may be that is still run.
-        journal_sync: ``full`` forces each commit of the journal onto the disk, so that
-            a power cut loses nothing; ``normal`` leaves that to the system.
-        log_level: the least severe level that is logged.
-        log_file: a file that log lines go to as JSON, instead of stderr.
-    """
+    """The settings of a provider; times are seconds."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_default=True,
+        use_attribute_docstrings=True,
     )
 
     name: Annotated[str, Field(min_length=1)]
+    """What the hub knows the provider by."""
     auth_token: SecretStr | None = None
+    """Its token, or ``None`` while it needs none, or has a source of it."""
     auth_token_file: Annotated[str | None, BeforeValidator(_as_path)] = None
+    """A file that holds the token, instead."""
     hub_url: Annotated[str, Field(min_length=1)] = "hub-grpc:50051"
+    """``host:port`` of the hub, ``grpc://host:port`` or ``grpcs://host``."""
     tls: InstanceOf[TLS] | None = None
+    """What TLS is spoken with."""
     max_receive_bytes: Bytes = 64 * 1024 * 1024
+    """The longest message that is taken from the hub."""
     max_send_bytes: Bytes = 64 * 1024 * 1024
+    """The longest message that is sent to it."""
     execution_timeout: Seconds = 1.0
+    """How long a handler may run."""
     on_monitor_error: MonitorErrorPolicy = "closed"
+    """What holds while a rate limit monitor raises, or does not answer: ``closed``, no
+    permit is free; ``open``, there is no limit."""
     max_concurrency: Annotated[_Integer, Field(ge=1, le=10_000)] = 16
+    """How many tasks may be in flight."""
     timezone: str = "UTC"
+    """An IANA name, such as ``Europe/Riga``."""
     response_format: ResponseFormat = "plain"
+    """``plain``, or ``unified`` with the provider's name and times around the data."""
     connect_timeout: Seconds = 30.0
+    """How long to wait for the hub's first answer."""
     shutdown_timeout: Annotated[_Float, Field(ge=0)] = 10.0
+    """How long running tasks have when the provider stops."""
     poll_interval: Seconds = 1.0
+    """The longest wait between two polls of an idle hub."""
     journal: Annotated[str, Field(min_length=1), BeforeValidator(_as_path)] | None = (
         None
     )
+    """The file that tasks and results are kept in until they are done."""
     journal_max_age: Seconds = 3600.0
+    """How old a task of the journal may be that is still run."""
     journal_sync: Annotated[JournalSync, BeforeValidator(_as_lower)] = "normal"
+    """``full`` forces each commit of the journal onto the disk, so that a power cut loses
+    nothing; ``normal`` leaves that to the system."""
     log_level: LogLevel = "INFO"
+    """The least severe level that is logged."""
     log_file: str | None = None
+    """A file that log lines go to as JSON, instead of stderr."""
 
     @validates("auth_token")
     @classmethod

@@ -52,4 +52,6 @@ def main(redis_url: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:  # noqa: PLR2004 - the program and the URL
+        sys.exit(f"usage: {sys.argv[0]} redis://HOST:PORT/DATABASE")
     main(sys.argv[1])

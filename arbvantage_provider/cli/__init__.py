@@ -12,6 +12,13 @@ from typing import Any
 import click
 from typing_extensions import override
 
+from arbvantage_provider.cli.complete import (
+    complete_action,
+    complete_field,
+    complete_file,
+)
+from arbvantage_provider.cli.errors import Interrupted
+
 __all__ = ["main"]
 
 _MAIN = """Run a provider, try its actions, list them, export them, or type them.
@@ -31,7 +38,7 @@ Examples:
   arbvantage journal tasks.journal
 
 Data goes to stdout, words to stderr. Exit codes: 0 done, 1 failure, 2 wrong
-usage, 3 no hub, 4 token refused.
+usage, 3 no hub, 4 token refused, 130 Ctrl-C.
 """
 
 _RUN = """Run the provider TARGET until Ctrl-C or SIGTERM.
@@ -127,6 +134,13 @@ class _Main(click.Group):
     """Ends with an exit code, and no traceback, whatever its streams are."""
 
     @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+
+    @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
         _fill_streams()
         try:
@@ -169,7 +183,7 @@ def main() -> None:
 @main.command(
     "run", help=_RUN, short_help="Run a provider on its hub, or on a local one."
 )
-@click.argument("target")
+@click.argument("target", shell_complete=complete_file)
 @click.option(
     "--local-hub",
     is_flag=True,
@@ -178,11 +192,13 @@ def main() -> None:
 @click.option(
     "--tasks",
     metavar="FILE",
+    shell_complete=complete_file,
     help="Tasks for the local hub, one JSON object a line; '-' is stdin.",
 )
 @click.option(
     "--journal",
     metavar="FILE",
+    shell_complete=complete_file,
     help="Keep tasks and results in this journal, and in no other.",
 )
 def _run(
@@ -200,16 +216,22 @@ def _run(
 @main.command(
     "call", help=_CALL, short_help="Run one action here and print the response."
 )
-@click.argument("target")
-@click.argument("action")
-@click.argument("arguments", nargs=-1, metavar="[KEY=VALUE... | JSON | -]")
+@click.argument("target", shell_complete=complete_file)
+@click.argument("action", shell_complete=complete_action)
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="[KEY=VALUE... | JSON | -]",
+    shell_complete=complete_field,
+)
 @click.option(
     "--account",
-    metavar="JSON|@FILE",
-    help="The account, as a JSON object or as a file that holds one.",
+    multiple=True,
+    metavar="KEY=VALUE|JSON|@FILE",
+    help="A field of the account; or all of it, as a JSON object or in a file.",
 )
 def _call(
-    *, target: str, action: str, arguments: tuple[str, ...], account: str | None
+    *, target: str, action: str, arguments: tuple[str, ...], account: tuple[str, ...]
 ) -> None:
     """Run one action in process."""
     from arbvantage_provider.cli.call import call_action  # noqa: PLC0415 - on use
@@ -218,7 +240,7 @@ def _call(
 
 
 @main.command("actions", help=_ACTIONS)
-@click.argument("target")
+@click.argument("target", shell_complete=complete_file)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def _actions(*, target: str, as_json: bool) -> None:
     """List a provider's actions."""
@@ -230,7 +252,7 @@ def _actions(*, target: str, as_json: bool) -> None:
 @main.command(
     "export", help=_EXPORT, short_help="Print what the actions take, as JSON."
 )
-@click.argument("target")
+@click.argument("target", shell_complete=complete_file)
 @click.option(
     "--format",
     "chosen",
@@ -257,9 +279,13 @@ def _export(*, target: str, chosen: str, version: str) -> None:
 @main.command(
     "codegen", help=_CODEGEN, short_help="Write dict schemas as typed models."
 )
-@click.argument("target")
+@click.argument("target", shell_complete=complete_file)
 @click.option(
-    "-o", "--output", metavar="FILE", help="The file to write; stdout if left out."
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="The file to write; stdout if left out.",
 )
 @click.option("--stubs", is_flag=True, help="Write a stub of the handlers' module.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
@@ -273,7 +299,7 @@ def _codegen(*, target: str, output: str | None, stubs: bool, force: bool) -> No
 @main.command(
     "journal", help=_JOURNAL, short_help="List the tasks that a journal holds."
 )
-@click.argument("path")
+@click.argument("path", shell_complete=complete_file)
 @click.option("--all", "everything", is_flag=True, help="Also those that are done.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
 def _journal(*, path: str, as_json: bool, everything: bool) -> None:

@@ -23,18 +23,22 @@ def read_argument(text: str) -> str:
     return text.removeprefix("\ufeff")
 
 
-def read_pairs(pairs: Sequence[str], fields: Fields, action: str) -> str:
+def read_pairs(
+    pairs: Sequence[str], fields: Fields, action: str, *, is_account: bool = False
+) -> str:
     """``KEY=VALUE`` arguments as a JSON object.
 
     Args:
         pairs: as typed; the first ``=`` of each parts key and value.
-        fields: what the action's payload holds.
+        fields: what the payload, or the account, holds.
         action: the action's name, for messages.
+        is_account: whether they are the account's; values stay out of messages then.
 
     Raises:
         Misuse: for an argument without ``=``, a key given twice or one that is
             no field, and a value that is no JSON where JSON is needed.
     """
+    owner = f"the account of {action!r}" if is_account else repr(action)
     payload: dict[str, str] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -44,13 +48,14 @@ def read_pairs(pairs: Sequence[str], fields: Fields, action: str) -> str:
             problem = f"{key!r} is given twice; give each field once"
             raise Misuse(problem)
         if key not in fields.top and not fields.is_open:
-            raise Misuse(_refuse_key(key, fields, action))
-        payload[key] = _read_value(key, text, fields.top.get(key))
+            raise Misuse(_refuse_key(key, fields, owner))
+        shown = key if is_account else f"{key}={text}"
+        payload[key] = _read_value(key, text, fields.top.get(key), shown=shown)
     members = (f"{json.dumps(key)}: {value}" for key, value in payload.items())
     return "{" + ", ".join(members) + "}"
 
 
-def _read_value(key: str, text: str, field: Field | None) -> str:
+def _read_value(key: str, text: str, field: Field | None, *, shown: str) -> str:
     """JSON text: a string where the field is text, else ``text`` as it stands.
 
     A field that takes text among other things is given JSON where ``text`` is
@@ -65,7 +70,7 @@ def _read_value(key: str, text: str, field: Field | None) -> str:
         if field is None or kinds is None or "string" in kinds:
             return json.dumps(text)
         problem = (
-            f"{key}={text}: {key!r} is of type {field.type}, so its value must be "
+            f"{shown}: {key!r} is of type {field.type}, so its value must be "
             f"JSON ({error})"
         )
         raise Misuse(problem) from None
@@ -84,8 +89,8 @@ def _refuse_argument(argument: str, fields: Fields) -> str:
     return problem
 
 
-def _refuse_key(key: str, fields: Fields, action: str) -> str:
-    problem = f"{action!r} has no field {key!r}"
+def _refuse_key(key: str, fields: Fields, owner: str) -> str:
+    problem = f"{owner} has no field {key!r}"
     parent, dot, inner = key.partition(".")
     if dot and parent in fields.top:
         example = json.dumps({inner: "…"}, ensure_ascii=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.cli.arguments import read_argument, read_pairs
 from arbvantage_provider.cli.errors import Failure, Misuse, suggest
-from arbvantage_provider.cli.fields import describe_fields
+from arbvantage_provider.cli.fields import Fields, describe_fields
 from arbvantage_provider.cli.input import read_input
 from arbvantage_provider.cli.output import format_json, open_output
 from arbvantage_provider.cli.target import load_provider
@@ -14,16 +14,16 @@ from arbvantage_provider.cli.theirs import run_theirs
 
 
 def call_action(
-    target: str, action: str, arguments: Sequence[str], *, account: str | None
+    target: str, action: str, arguments: Sequence[str], *, account: Sequence[str]
 ) -> None:
     """Run one action and print its response; an error response exits with 1."""
     action, *arguments = map(read_argument, (action, *arguments))
-    account = account and read_argument(account)
+    account = list(map(read_argument, account))
     with open_output() as emit:
         provider = load_provider(target)
         chosen = _choose(provider.actions, action)
         payload = _read_payload(arguments, chosen)
-        credentials = _read_account(account)
+        credentials = _read_account(account, chosen)
         response = run_theirs(
             lambda: provider.process_task(action, payload, credentials),
             f"{action!r} cannot be run",
@@ -57,7 +57,30 @@ def _read_payload(arguments: Sequence[str], action: Action) -> str | bytes:
     return read_input("-") if whole == ["-"] else whole[0]
 
 
-def _read_account(account: str | None) -> str | bytes | None:
-    if account is None or not account.startswith("@"):
-        return account
-    return read_input(account[1:], f"--account {account}")
+def _read_account(given: Sequence[str], action: Action) -> str | bytes | None:
+    """The account as JSON text; its words are never shown."""
+    whole = [text for text in given if text[:1] == "@" or text.lstrip()[:1] == "{"]
+    if not given or len(given) == len(whole) == 1:
+        return _read_whole_account(given)
+    if whole:
+        problem = (
+            "the account is given once: as one JSON object, as @FILE, or as KEY=VALUE"
+        )
+        raise Misuse(problem)
+    for number, text in enumerate(given, 1):
+        if "=" not in text:
+            which = f"number {number} of {len(given)} --account"
+            problem = f"{which} is neither KEY=VALUE, nor one JSON object, nor @FILE"
+            raise Misuse(problem)
+    fields = Fields(top={}, rows=(), is_open=True)
+    if action.account is not None:
+        fields = describe_fields(action.account)
+    return read_pairs(given, fields, action.name, is_account=True)
+
+
+def _read_whole_account(given: Sequence[str]) -> str | bytes | None:
+    for text in given:
+        if text.startswith("@"):
+            return read_input(text[1:], f"--account {text}")
+        return text
+    return None

@@ -40,6 +40,15 @@ class Misuse(Failure):
     exit_code = 2
 
 
+class Interrupted(Failure):
+    """Ctrl-C ended the command; in ``run``, the second one."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("interrupted by Ctrl-C")
+
+
 class NoHub(Failure):
     """No hub answers."""
 

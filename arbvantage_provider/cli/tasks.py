@@ -59,10 +59,16 @@ def _read_task(number: int, line: bytes) -> TaskLine:
             problem = f"there is no key {key!r}{suggest(key, list(KEYS))}"
             raise ValueError(problem)
     action, account = task.get("action"), task.get("account")
+    if "action" not in task:
+        problem = "'action' is missing"
+        raise ValueError(problem)
     if not isinstance(action, str):
         problem = "'action' must be text"
         raise ValueError(problem)  # noqa: TRY004 - about the file, not the program
     action.encode()
+    if "payload" not in task:
+        problem = "'payload' is missing; it is {} for an action that takes nothing"
+        raise ValueError(problem)
     return TaskLine(
         number=number,
         action=action,

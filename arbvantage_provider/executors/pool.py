@@ -9,7 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, Future
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
@@ -23,6 +23,13 @@ from arbvantage_provider.executors.process import ProcessDiedError, WorkerProces
 
 T = TypeVar("T")
 _CLOSED: Final = "the pool is shut down, and takes no more calls"
+
+
+def count_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Job(Future[Any]):
@@ -58,15 +65,15 @@ class ProcessPool(Executor):
     exit. Nothing is started before the first call, or ``start``.
 
     Args:
-        max_workers: how many processes; the number of processors if left out. Where
-            a provider is given the class itself, it makes one for each of its slots.
+        max_workers: how many processes; as many as there are cores if left out. A
+            provider that is given the class itself has no more of them than slots.
 
     Raises:
         ConfigError: if that is no number above 0.
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
-        size = (os.cpu_count() or 1) if max_workers is None else max_workers
+        size = count_cores() if max_workers is None else max_workers
         if type(size) is not int or size < 1:
             raise ConfigError(f"max_workers is {max_workers!r}; give a number above 0")
         self._size = size
@@ -82,20 +89,27 @@ class ProcessPool(Executor):
         self._closed = self._killed = False
 
     def start(self, modules: Iterable[str] = ()) -> None:
-        """Start every process, and wait until each is ready for its first call.
+        """Start every process, and wait until one is ready for its first call.
+
+        The others become ready in the background.
 
         Args:
             modules: what each imports first, so that no call pays for it.
 
         Raises:
-            ProcessDiedError: if one ends while it starts; stderr has its traceback.
+            ProcessDiedError: if it ends while it starts; stderr has its traceback.
             RuntimeError: if the pool is shut down.
         """
         self._modules = tuple(sorted({*self._modules, *modules}))
         with self._lock:
             self._start_threads()
-        for started in self._started:
+        for started in wait(self._started, return_when=FIRST_COMPLETED).done:
             started.result()
+
+    @property
+    def size(self) -> int:
+        """How many processes it has at most."""
+        return self._size
 
     @override
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:

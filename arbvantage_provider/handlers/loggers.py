@@ -62,7 +62,8 @@ def _wrap_with(kind: Any) -> Wrap:
         made = type(kind.__name__, (kind,), {"_proxy_to_logger": _proxy})
     else:
         made = _make_filtering(structlog.make_filtering_bound_logger("notset"))
-    return lambda logger: made(logger, [], {})
+    bind: Any = made
+    return lambda logger: bind(logger, [], {})
 
 
 def _pass_on(_: Any, __: str, event: Any) -> tuple[Any, Any]:
@@ -86,9 +87,17 @@ def _make_filtering(base: Any) -> type[Any]:
     for name in (*names, "fatal", "msg", "log"):
         methods[name] = functools.partialmethod(_proxy, name)
         methods[f"a{name}"] = _make_async(name)
-    methods["is_enabled_for"] = lambda self, level: self._logger.isEnabledFor(level)
-    methods["get_effective_level"] = lambda self: self._logger.getEffectiveLevel()
+    methods["is_enabled_for"] = _is_enabled_for
+    methods["get_effective_level"] = _get_level
     return type("BoundLogger", (base,), methods)
+
+
+def _is_enabled_for(self: Any, level: int) -> bool:
+    return bool(self._logger.isEnabledFor(level))
+
+
+def _get_level(self: Any) -> int:
+    return int(self._logger.getEffectiveLevel())
 
 
 def _make_async(name: str) -> Callable[..., Any]:

@@ -37,6 +37,8 @@ from arbvantage_provider.responses import (
     Response,
     respond,
 )
+from arbvantage_provider.settings import ProviderSettings
+from arbvantage_provider.variables import name_setting
 from arbvantage_provider.worker.answers import Answer, Failure, Format
 from arbvantage_provider.worker.failures import describe_failure
 from arbvantage_provider.worker.keys import TaskKeys
@@ -161,7 +163,7 @@ class Call:
             self.settling = start_on(self.loop, value)
             outcome = wait_for(self.settling, seconds)
         if outcome is None:
-            raise ActionTimeoutError(self.action.name, self.timeout)
+            raise _describe_timeout(self)
         return outcome()
 
     async def wait(self, seconds: float) -> None:
@@ -334,7 +336,7 @@ class Dispatcher:
 
     def time_out(self, call: Call) -> Answer:
         """The answer to a task whose handler was not done at its deadline."""
-        error = ActionTimeoutError(call.action.name, call.timeout)
+        error = _describe_timeout(call)
         call.cancelled = True
         return self.refuse(call.task, error, "task timed out")
 
@@ -426,6 +428,18 @@ class Dispatcher:
             action=task.action,
             secrets=AccountSecrets(task.account),
         )
+
+
+def _describe_timeout(call: Call) -> ActionTimeoutError:
+    """The default deadline is short, and most who meet it have not heard of it."""
+    default: float = ProviderSettings.model_fields["execution_timeout"].default
+    advice = ""
+    if call.action.timeout is None and call.timeout == default:
+        setting = name_setting("execution_timeout")
+        advice = (
+            f"for more time set {setting} of the provider, or timeout= of the action"
+        )
+    return ActionTimeoutError(call.action.name, call.timeout, advice)
 
 
 def _make_no_limit(_: Call) -> TaskRateLimit:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from arbvantage_provider.actions.remote import run_handler
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.executors.calls import describe
-from arbvantage_provider.executors.pool import ProcessPool
+from arbvantage_provider.executors.pool import ProcessPool, count_cores
 from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.worker.threads import ThreadPool
 
@@ -52,6 +52,7 @@ class Held:
             await self._threads.run(partial(self._start_pool, executor))
 
     def _start_pool(self, pool: ProcessPool) -> None:
+        self._logger.info("processes start", processes=pool.size)
         try:
             pool.start({*self._modules, run_handler.__module__})
         except Exception as error:
@@ -99,7 +100,7 @@ class Held:
     def _make(self) -> Executor:
         make = cast("Callable[[], Any]", self._source)
         try:
-            executor = ProcessPool(self._slots) if make is ProcessPool else make()
+            executor = self._make_pool() if make is ProcessPool else make()
         except BaseException as error:
             # A SystemExit must not end the loop that waits for this.
             raise ConfigError(f"executor: {make!r} raised {describe(error)}") from error
@@ -111,6 +112,9 @@ class Held:
         if self._ended:
             self._end(executor, is_busy=False)
         return executor
+
+    def _make_pool(self) -> ProcessPool:
+        return ProcessPool(min(self._slots, count_cores()))
 
     def end(self) -> None:
         """End it, if it was made here."""

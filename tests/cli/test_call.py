@@ -1,9 +1,11 @@
 """``arbvantage call``."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,7 +140,7 @@ def test_the_account_is_given_as_json_or_in_a_file(
     folder: Path, arbvantage: Run
 ) -> None:
     (folder / "account.json").write_text('{"api_key": "1234"}')
-    for account in ('{"api_key": "1234"}', "@account.json"):
+    for account in ('{"api_key": "1234"}', "@account.json", "api_key=1234"):
         done = arbvantage("call", "calls.py", "length", "--account", account)
         assert json.loads(done.stdout)["data"] == {"length": 4}
 
@@ -169,6 +171,9 @@ def test_any_key_goes_where_the_action_takes_any_object(arbvantage: Run) -> None
         (["greet", "{}", "name=A"], "the payload is given once: as one JSON object"),
         (["greet", "-", "-"], "the payload is given once: as one JSON object"),
         (["greet", "--account", "@no.json"], "--account @no.json: No such file or"),
+        (["greet", "--account", "k"], "number 1 of 1 --account is neither KEY=VALUE"),
+        (["greet", "--account", "{}", "--account", "a=1"], "the account is given once"),
+        (["greet", "--account", "a=1", "--account", "a=2"], "'a' is given twice"),
     ],
 )
 @pytest.mark.usefixtures("greeter")
@@ -180,3 +185,50 @@ def test_a_slip_is_wrong_usage_and_one_line_on_stderr(
     assert done.stderr.startswith("Error: ")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+LATE = """
+import os, signal
+
+from arbvantage_provider import Provider
+
+provider = Provider("late", execution_timeout=30)
+
+
+@provider.actions.register()
+def wait() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+
+
+@provider.actions.register(account_schema={"shop_id": int, "key": str})
+def pay(account: dict) -> dict:
+    return account
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_one_ctrl_c_ends_a_call_with_words_and_130(folder: Path, shell: Any) -> None:
+    (folder / "late.py").write_text(LATE)
+    done = shell("call", "late.py", "wait")
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "Error: interrupted by Ctrl-C"
+    assert "Aborted" not in done.stderr
+
+
+def test_fields_of_the_account_are_read_by_their_types(
+    folder: Path, arbvantage: Run
+) -> None:
+    (folder / "late.py").write_text(LATE)
+    words = ("call", "late.py", "pay", "--account")
+    done = arbvantage(*words, "shop_id=7", "--account", "key=7")
+    assert json.loads(done.stdout)["data"] == {"shop_id": 7, "key": "7"}
+
+    done = arbvantage(*words, "shop_id=top-secret")
+    assert done.returncode == 2
+    assert "'shop_id' is of type int, so its value must be JSON" in done.stderr
+    assert "top-secret" not in done.stderr
+
+    done = arbvantage(*words, "top-secret")
+    assert done.returncode == 2
+    assert "top-secret" not in done.stderr

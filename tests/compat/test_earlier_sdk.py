@@ -249,10 +249,10 @@ UNSAID = object()
 def test_an_account_that_is_a_text_is_the_json_that_came(
     kind: Any, default: Any, schema: Any, *, is_async: bool
 ) -> None:
-    def offers(businesses: list, account: Any) -> Any:
+    def offers(businesses: list[Any], account: Any) -> Any:
         return [businesses, account]
 
-    async def offers_async(businesses: list, account: Any) -> Any:
+    async def offers_async(businesses: list[Any], account: Any) -> Any:
         return [businesses, account]
 
     handler: Any = offers_async if is_async else offers
@@ -273,7 +273,7 @@ def test_an_account_that_is_a_text_comes_from_a_hub_as_it_was_sent() -> None:
     provider = Provider("offers", execution_timeout=30)
 
     @provider.actions.register()
-    def offers(businesses: list, account: str = None) -> str:  # type: ignore[assignment]  # noqa: RUF013
+    def offers(businesses: list[Any], account: str = None) -> str:  # type: ignore[assignment]  # noqa: RUF013
         return account.replace("secret", "kept")
 
     with LocalHub() as hub, running(provider, hub):

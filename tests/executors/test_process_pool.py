@@ -1,5 +1,6 @@
-"""The pool of this package: a process for each slot."""
+"""The pool of this package: a process for each core."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
@@ -11,6 +12,7 @@ import sent
 from patience import wait_for
 
 from arbvantage_provider import ConfigError, ProcessPool, Provider
+from arbvantage_provider.executors.pool import count_cores
 from arbvantage_provider.executors.process import ProcessDiedError
 from arbvantage_provider.testing import LocalHub, running
 
@@ -57,7 +59,7 @@ def test_a_task_that_waits_for_a_process_while_it_stops_is_run_or_kept(
 def test_handlers_get_arguments_and_give_results(
     hub: LocalHub, make_provider: Make
 ) -> None:
-    with running(make_provider(ProcessPool, max_concurrency=2), hub):
+    with running(make_provider(lambda: ProcessPool(2), max_concurrency=2), hub):
         added = hub.submit("add", {"a": 1, "b": 2}).result()
         moved = hub.submit("move", {"point": {"x": 1}}, {"y": 5}).result()
         told = hub.submit("tell_rest", {"text": "x"}).result()
@@ -74,7 +76,7 @@ def test_handlers_get_arguments_and_give_results(
 def test_what_they_return_is_awaited_there(
     hub: LocalHub, make_provider: Make, action: str
 ) -> None:
-    with running(make_provider(ProcessPool, max_concurrency=2), hub):
+    with running(make_provider(lambda: ProcessPool(2), max_concurrency=2), hub):
         assert hub.submit(action, {"a": 1, "b": 2}).result().data == 3
 
 
@@ -85,7 +87,7 @@ def test_handlers_raise_as_they_do_on_a_thread(
         *(("fail", {"text": "no such city"}), ("fail_oddly", {}), ("refuse", {})),
         *(("refuse_with_lock", {}), ("limit", {}), ("leave", {})),
     ]
-    with running(make_provider(ProcessPool, max_concurrency=2), hub):
+    with running(make_provider(lambda: ProcessPool(2), max_concurrency=2), hub):
         results = [hub.submit(name, payload).result() for name, payload in calls]
 
     assert [(result.status, result.message) for result in results] == [
@@ -120,7 +122,7 @@ def test_a_process_that_dies_costs_its_own_task_one_error(
     hub: LocalHub, make_provider: Make, held: Any
 ) -> None:
     other = held("other")
-    with running(make_provider(ProcessPool, max_concurrency=2), hub):
+    with running(make_provider(lambda: ProcessPool(2), max_concurrency=2), hub):
         holding = hub.submit("hold", other.payload)
         pid = other.wait_for()
         died = hub.submit("die").result()
@@ -141,7 +143,7 @@ def test_a_deadline_kills_the_process_of_its_task_alone(
     hub: LocalHub, make_provider: Make, held: Any, eventually: Any
 ) -> None:
     late, other = held("late"), held("other")
-    provider = make_provider(ProcessPool, max_concurrency=2)
+    provider = make_provider(lambda: ProcessPool(2), max_concurrency=2)
     provider.actions.register("hold_briefly", timeout=0.2)(sent.hold)
     with running(provider, hub):
         holding = hub.submit("hold", other.payload)
@@ -186,6 +188,57 @@ def test_many_tasks_share_a_few_processes(hub: LocalHub, make_provider: Make) ->
         pids = [hub.submit("get_pid") for _ in range(40)]
         assert [handle.result(60).data for handle in sums] == list(range(1, 201))
         assert len({handle.result(60).data for handle in pids}) <= 4
+
+
+@pytest.mark.parametrize("slots", [1, 64])
+@pytest.mark.parametrize("where", ["provider", "action"])
+def test_the_class_makes_a_process_for_each_core_and_says_so(
+    hub: LocalHub, tmp_path: Path, where: str, slots: int
+) -> None:
+    file = tmp_path / "log"
+    provider = Provider(
+        "tested",
+        executor=ProcessPool if where == "provider" else None,
+        max_concurrency=slots,
+        execution_timeout=30,
+        log_file=str(file),
+    )
+    provider.actions.register(executor=ProcessPool if where == "action" else None)(
+        sent.get_pid
+    )
+    with running(provider, hub):
+        pids = [hub.submit("get_pid") for _ in range(20)]
+        found = {handle.result(60).data for handle in pids}
+
+    lines = map(json.loads, file.read_text().splitlines())
+    counts = [each["processes"] for each in lines if each["event"] == "processes start"]
+    assert counts == [min(slots, count_cores())]
+    assert 1 <= len(found) <= counts[0]
+
+
+SLOW = """
+import os
+try:
+    os.open({first!r}, os.O_CREAT | os.O_EXCL)
+except FileExistsError:
+    open({never!r}).read()
+"""
+
+
+@posix_only
+def test_a_start_waits_for_one_process_and_not_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "never")
+    text = SLOW.format(first=str(tmp_path / "first"), never=str(tmp_path / "never"))
+    (tmp_path / "slow_to_import.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    pool = ProcessPool(2)
+    pool.start({"slow_to_import"})
+    try:
+        assert pool.submit(sent.add, 1, 2).result(60) == 3
+    finally:
+        pool.shutdown(kill_workers=True)
 
 
 def test_the_processes_end_with_the_run(

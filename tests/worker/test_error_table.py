@@ -1,6 +1,8 @@
 """Each row of the error table, at the hub's side of the wire: whole responses."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -209,3 +211,38 @@ def test_bytes_that_are_no_utf8_are_echoed_with_replacements(
     result = answer("echo", b'{"text": "\xff\xfe"}')
 
     assert result.payload == '{"text": "��"}'
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_the_default_deadline_says_what_to_set(hub: LocalHub, kind: str) -> None:
+    provider = Provider("tested")
+
+    @provider.actions.register("sync")
+    def wait() -> None:
+        threading.Event().wait(1.2)
+
+    @provider.actions.register("async")
+    async def wait_async() -> None:
+        await asyncio.Event().wait()
+
+    with running(provider, hub):
+        message = hub.submit(kind, {}).result().message
+    assert message == (
+        f"ActionTimeoutError: {kind!r} was not done within 1 s; for more time set "
+        "execution_timeout of the provider, or timeout= of the action"
+    )
+
+
+def test_the_default_deadline_names_the_variable_where_it_is_read(
+    hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TASK_EXECUTION_TIMEOUT", raising=False)
+    provider = Provider.from_env(name="tested")
+
+    @provider.actions.register()
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    with running(provider, hub):
+        message = hub.submit("wait", {}).result().message
+    assert "set execution_timeout (TASK_EXECUTION_TIMEOUT) of the provider" in message
