@@ -118,7 +118,9 @@ def test_models_that_import_from_the_provider_come_with_a_note(
     folder: Path, arbvantage: Run
 ) -> None:
     text = PROGRAM.replace("provider = ", "class Item(str): ...\n\n\nprovider = ")
-    text = text.replace("class Item(str)", "import enum\nclass Item(enum.Enum)")
+    text = text.replace(
+        "class Item(str): ...", "import enum\nclass Item(enum.Enum):\n    A = 1"
+    )
     text = text.replace('{"item": str}', '{"item": Item}')
     (folder / "program.py").write_text(text)
     done = arbvantage("codegen", "program.py")

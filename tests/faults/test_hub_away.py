@@ -75,7 +75,7 @@ def test_what_accepts_and_never_answers_is_no_hub(cable: Cable, start: Start) ->
 
     assert provider.wait() == 1
     assert "no connection to the hub at" in provider.stderr()
-    assert "within 0.5 s: check hub_url (HUB_GRPC_URL)" in provider.stderr()
+    assert "within 0.5 s: check the argument hub_url" in provider.stderr()
 
 
 def test_a_hub_that_stops_answering_does_not_hold_up_the_end(

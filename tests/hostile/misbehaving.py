@@ -246,7 +246,10 @@ def make_cycle() -> list[Any]:
 
 
 RETURNED: dict[str, tuple[Callable[[], Any], str]] = {
-    "a coroutine": (make_coroutine, "data is of type 'coroutine', which"),
+    "a coroutine in a list": (
+        lambda: [make_coroutine()],
+        "data[0] is of type 'coroutine', which",
+    ),
     "a generator": (count_up, "success"),
     "an async generator": (count_up_async, "data is of type 'async_generator', which"),
     "a function": (
