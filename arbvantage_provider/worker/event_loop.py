@@ -69,26 +69,36 @@ def _outlive_exits(
     """``run`` the loop, again and again, until ``awaited`` is done.
 
     Raises:
-        BaseException: what ``run`` raises, unless it is the exit of another task, or
+        BaseException: what ``run`` raises, unless it is the exit of a task, or
             something stopped the loop.
     """
     while True:
         try:
             run()
         except (SystemExit, KeyboardInterrupt) as error:
-            frames = _find_frames_of_callback(error)
-            if awaited.done() or frames is None:
+            if not _note_exit(error, awaited, logger):
                 raise
-            said = describe_bare(error)
-            logger.error("a task may not end the program", **said)  # noqa: TRY400 - its text may be secret
-            # Who awaits the task is to see its frames, and not those of the loop.
-            BaseException.with_traceback(error, frames.tb_next)
+            if awaited.done():
+                return  # uvloop goes on for a while before it raises
         except RuntimeError:
             if awaited.done() or not _may_run(awaited.get_loop()):
                 raise
             logger.error("a task may not stop the event loop")  # noqa: TRY400 - it tells nothing more
         else:
             return
+
+
+def _note_exit(
+    error: BaseException, awaited: "asyncio.Future[Any]", logger: Any
+) -> bool:
+    """Log the exit of another task or callback; whether it came from one at all."""
+    frames = _find_frames_of_callback(error)
+    if frames is not None and not _raised(awaited, error):
+        said = describe_bare(error)
+        logger.error("a task may not end the program", **said)
+        # Who awaits the task is to see its frames, and not those of the loop.
+        BaseException.with_traceback(error, frames.tb_next)
+    return frames is not None
 
 
 def _may_run(loop: asyncio.AbstractEventLoop) -> bool:
@@ -104,8 +114,27 @@ def _find_frames_of_callback(error: BaseException) -> TracebackType | None:
     step = asyncio.Handle._run.__code__  # noqa: SLF001 - all of them run in it
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code is not step:
+        if _is_uvloops(frames) and not _is_uvloops(frames.tb_next):
+            is_signal = frames.tb_next is None or _is_runners(frames.tb_next)
+            return None if is_signal else frames
         frames = frames.tb_next
     return frames
+
+
+def _is_uvloops(frames: TracebackType | None) -> bool:
+    return frames is not None and frames.tb_frame.f_code.co_filename.startswith(
+        "uvloop/"
+    )
+
+
+def _is_runners(frames: TracebackType) -> bool:
+    """Whether ``asyncio.Runner`` raised it, for a second Ctrl-C."""
+    return frames.tb_frame.f_code.co_filename == asyncio.runners.__file__
+
+
+def _raised(awaited: "asyncio.Future[Any]", error: BaseException) -> bool:
+    done = awaited.done() and not awaited.cancelled()
+    return done and awaited.exception() is error
 
 
 class _DaemonThreads(ThreadPoolExecutor):

@@ -1,6 +1,7 @@
 """Handlers whose own tasks and callbacks try to end the event loop."""
 
 import asyncio
+import warnings
 from collections.abc import Callable, Generator, Iterator
 
 import misbehaving
@@ -17,6 +18,20 @@ HANDLERS = (
 )
 Ask = Callable[..., HubResult]
 EXITS = ["SystemExit: bye", "KeyboardInterrupt"]
+
+
+@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+def loops(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test runs on loops of both kinds."""
+    if request.param == "asyncio":
+        yield
+        return
+    uvloop = pytest.importorskip("uvloop")
+    with warnings.catch_warnings():  # policies are on their way out
+        warnings.simplefilter("ignore", DeprecationWarning)
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        yield
+        asyncio.set_event_loop_policy(None)
 
 
 @pytest.mark.parametrize("case", EXITS)
