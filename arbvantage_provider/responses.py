@@ -216,7 +216,8 @@ def _may_repeat(value: Any) -> bool:
         elif kind not in _SCALARS and not issubclass(kind, Enum):
             if not _has_own_names(kind):
                 return True
-            found += [v for v in vars(part).values() if v.__class__ not in _SCALARS]
+            fields = cast("dict[str, Any]", part.__dict__)
+            found += [v for v in fields.values() if v.__class__ not in _SCALARS]
     return False
 
 

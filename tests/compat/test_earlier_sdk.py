@@ -273,7 +273,7 @@ def test_an_account_that_is_a_text_comes_from_a_hub_as_it_was_sent() -> None:
     provider = Provider("offers", execution_timeout=30)
 
     @provider.actions.register()
-    def offers(businesses: list[Any], account: str = None) -> str:  # type: ignore[assignment]  # noqa: RUF013
+    def offers(businesses: list[Any], account: str = None) -> str:  # type: ignore[assignment] # pyright: ignore[reportArgumentType]  # noqa: RUF013
         return account.replace("secret", "kept")
 
     with LocalHub() as hub, running(provider, hub):

@@ -232,7 +232,7 @@ def test_a_start_waits_for_one_process_and_not_for_all(
     os.mkfifo(tmp_path / "never")
     text = SLOW.format(first=str(tmp_path / "first"), never=str(tmp_path / "never"))
     (tmp_path / "slow_to_import.py").write_text(text)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))  # pyright: ignore[reportUnknownMemberType]
     pool = ProcessPool(2)
     pool.start({"slow_to_import"})
     try:

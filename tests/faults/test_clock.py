@@ -126,7 +126,7 @@ def test_the_hour_that_comes_twice_is_told_by_its_offset(
     provider = Provider("tested", timezone="Europe/Riga")
 
     @provider.actions.register()
-    def tell(now, now_utc) -> list[str]:
+    def tell(now, now_utc) -> list[str]:  # pyright: ignore[reportUnknownParameterType, reportMissingParameterType]
         return [now, now_utc]
 
     first = provider.process_task("tell", {})["data"]

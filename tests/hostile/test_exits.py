@@ -29,9 +29,9 @@ def loops(request: pytest.FixtureRequest) -> Iterator[None]:
     uvloop = pytest.importorskip("uvloop")
     with warnings.catch_warnings():  # policies are on their way out
         warnings.simplefilter("ignore", DeprecationWarning)
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # pyright: ignore[reportDeprecated]
         yield
-        asyncio.set_event_loop_policy(None)
+        asyncio.set_event_loop_policy(None)  # pyright: ignore[reportDeprecated]
 
 
 @pytest.mark.parametrize("case", EXITS)

@@ -354,8 +354,8 @@ def test_commits_are_forced_onto_the_disk_where_that_is_asked_for(
     write = Store.write
 
     def watch(file: Store, changes: Any) -> None:
-        assert file._file is not None
-        (found,) = file._file.execute("PRAGMA synchronous").fetchone()
+        assert file._file is not None  # pyright: ignore[reportPrivateUsage]
+        (found,) = file._file.execute("PRAGMA synchronous").fetchone()  # pyright: ignore[reportPrivateUsage]
         levels.add(found)
         threads.add(threading.current_thread().name.split("-")[0])
         write(file, changes)
