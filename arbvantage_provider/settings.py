@@ -62,6 +62,8 @@ _Integer = Annotated[int, BeforeValidator(_refuse_boolean)]
 Seconds = Annotated[_Float, Field(gt=0)]
 Bytes = Annotated[_Integer, Field(ge=16 * 1024, le=1024 * 1024 * 1024)]
 """How long a message may be: there is room for a short error, and gRPC can count it."""
+LONGEST_IN_JOURNAL: Final = 900_000_000
+"""Bytes of a message; SQLite takes no row of more than 1,000,000,000."""
 ResponseFormat = Literal["plain", "unified"]
 MonitorErrorPolicy = Literal["closed", "open"]
 JournalSync = Literal["normal", "full"]
@@ -152,6 +154,15 @@ class ProviderSettings(BaseModel):
                 problem = f"{url!r} is plain text; write grpcs://host:port in hub_url"
                 raise ConfigError(problem)
         return tls
+
+    @validates("journal")
+    @classmethod
+    def _holds_each_message(cls, path: str | None, info: ValidationInfo) -> str | None:
+        for name in ("max_receive_bytes", "max_send_bytes"):
+            if path is not None and info.data.get(name, 0) > LONGEST_IN_JOURNAL:
+                problem = f"{name} may be {LONGEST_IN_JOURNAL} at most with a journal"
+                raise ConfigError(problem)
+        return path
 
     @validates("log_level", mode="before")
     @classmethod

@@ -300,8 +300,16 @@ class Ledger:
                 self._journal.expire(old.number)
 
     def list_left(self) -> list[Entry]:
-        """The tasks that the hub waits for, without those that were set aside."""
-        return [e for e in self._flying.values() if e.digest not in self._aside]
+        """The tasks that the hub waits for, without those that were set aside.
+
+        Of one that came again after it was done, the hub has the result.
+        """
+        return [
+            entry
+            for entry in self._flying.values()
+            if entry.digest not in self._aside
+            and (entry.is_recovered or not entry.is_repeated)
+        ]
 
     def keeps(self, entry: Entry) -> bool:
         """Whether a task that the hub waits for is in the file, for the next start."""

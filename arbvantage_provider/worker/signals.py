@@ -111,7 +111,9 @@ def _install(receive: Callable[[int, object], None]) -> Callable[[], None]:
         for signum, handler in before.items():
             with suppress(NotImplementedError):
                 loop.remove_signal_handler(signum)
-            signal.signal(signum, handler)
+            # ``None``: it is none of Python's, and cannot be set from here.
+            if handler is not None:
+                signal.signal(signum, handler)
 
     for signum in before:
         try:

@@ -326,6 +326,16 @@ def test_what_is_said_of_the_token_names_the_source_that_counts(
         Provider("p").start()
 
 
+@pytest.mark.parametrize("name", ["max_receive_bytes", "max_send_bytes"])
+def test_a_message_has_room_in_the_journal(name: str) -> None:
+    longest: dict[str, Any] = {name: 900_000_000}
+    assert Provider("p", journal="tasks.journal", **longest).settings.journal
+    longer: dict[str, Any] = {name: 900_000_001}
+    assert Provider("p", **longer)
+    with pytest.raises(ConfigError, match=f"{name} may be 900000000 at most"):
+        Provider("p", journal="tasks.journal", **longer)
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [

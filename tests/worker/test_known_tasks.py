@@ -105,6 +105,38 @@ def test_tasks_that_are_done_are_answered_ever_more_rarely(
     assert len(runs) == len(ids)
 
 
+def test_a_stop_misses_no_result_that_the_hub_has(
+    make: Make, front: Front, runs: list[Any]
+) -> None:
+    provider = make()
+
+    @provider.actions.register()
+    def note() -> None:
+        runs.append(1)
+
+    front.answer(answer_messages(*encode("a", "b", action="note")))
+    ended: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            provider.start(
+                hub_url=f"127.0.0.1:{front.port}", auth_token="token-for-tests"
+            )
+        except BaseException as error:  # noqa: BLE001 - it is looked at below
+            ended.append(error)
+        else:
+            ended.append(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    wait_for(lambda: provider.snapshot().tasks_answered >= 4)
+    # Each result still brings a task that is done.
+    provider.stop()
+    thread.join(20)
+    assert ended == [None]
+    assert len(runs) == 2
+
+
 def test_a_new_task_among_known_ones_does_not_wait_long(
     make_provider: Make, hub: LocalHub, gate: Any
 ) -> None:

@@ -647,3 +647,13 @@ def test_a_task_that_is_on_its_way_when_the_provider_stops_is_answered(
         provider.stop()
 
     assert handle.result().data == {"text": "late"}
+
+
+def test_a_signal_whose_handler_is_not_of_python_is_left_as_it_is(
+    hub: LocalHub, make_provider: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.getsignal", lambda _: None)
+    provider = make_provider()
+    provider.stop()
+    provider.start(hub_url=hub.url, auth_token="token-for-tests")
+    assert provider.snapshot().state == "stopped"
