@@ -26,7 +26,9 @@ def find_misfit(schema: CoreSchema) -> Misfit | None:
     return _Search(definitions).find(root)
 
 
-_NO_JSON: Final = "no JSON is such a value; write a type that JSON has, or a name"
+_NO_JSON: Final = (
+    "no JSON value fits this type; write one that JSON has, such as str, int or a model"
+)
 _IMPORTS: Final = "ImportString imports what a payload names; write str"
 
 

@@ -80,7 +80,7 @@ def test_a_model_that_no_json_fits_is_refused_with_the_field(
 ) -> None:
     inner: Any = create_model("Inner", __base__=base, call=(unfit, ...))
     outer: Any = create_model("Outer", items=(make_list[inner], ...))
-    with pytest.raises(SchemaError, match=r"no JSON is such a value") as caught:
+    with pytest.raises(SchemaError, match=r"no JSON value fits this type") as caught:
         register(lambda: None, payload_schema=outer)
     assert caught.value.path == "payload_schema.items[].call"
 
