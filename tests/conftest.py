@@ -18,10 +18,10 @@ from patience import wait_for
 from redis_server import RedisServer
 
 # What the programs of tests inherit is the same in the background of a shell, which
-# ignores SIGINT, and where colours are asked for.
+# ignores SIGINT, where colours are asked for, and behind a proxy.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-for name in ("NO_COLOR", "FORCE_COLOR"):
+for name in ("NO_COLOR", "FORCE_COLOR", "grpc_proxy", "https_proxy", "http_proxy"):
     os.environ.pop(name, None)  # noqa: TID251 - not read
 
 ONCE = ("bench", "docs", "executors", "faults", "hostile", "journal")

@@ -48,7 +48,7 @@ class Holder(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    thing: Opaque
+    thing: Opaque | None = None
 
 
 def fields_of(declared: Any) -> Fields:

@@ -161,7 +161,7 @@ def test_a_line_that_is_no_task_is_refused_before_anything_runs(
         file.write("\n{}\n")
     done = arbvantage("run", "worker.py", "--local-hub", "--tasks", "tasks.jsonl")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: tasks.jsonl, line 2: 'action' must be text;")
+    assert done.stderr.startswith("Error: tasks.jsonl, line 2: 'action' is missing;")
     assert done.stderr.count("\n") == 1
 
 
