@@ -53,6 +53,7 @@ class Executors:
         self._slots = slots
         self._held: dict[int, Held] = {}
         self._waiting: set[Future[Any]] = set()
+        self._withdraws = False
         self._threads = ThreadPool(slots, "executor")
 
     async def start(self) -> None:
@@ -129,6 +130,8 @@ class Executors:
     ) -> None:
         if begun.done():
             return
+        if self._withdraws:
+            job.cancel()
         self._waiting.add(job)
         try:
             await asyncio.wait({begun, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -140,8 +143,10 @@ class Executors:
     def withdraw(self) -> None:
         """Take calls back that wait for a process of a ``ProcessPool``.
 
-        Other executors do not tell which calls they have begun.
+        So are those that come to wait for one later. Other executors do not tell which
+        calls they have begun.
         """
+        self._withdraws = True
         for job in tuple(self._waiting):
             job.cancel()
 

