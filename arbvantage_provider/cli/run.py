@@ -1,10 +1,13 @@
 """``arbvantage run``: a provider at work, on its hub or on the embedded one."""
 
+from arbvantage_provider.cli.errors import Misuse
 from arbvantage_provider.cli.local import run_idle, run_tasks
 from arbvantage_provider.cli.output import open_output
 from arbvantage_provider.cli.start import start
 from arbvantage_provider.cli.target import load_provider
 from arbvantage_provider.cli.tasks import read_tasks
+from arbvantage_provider.exceptions import ConfigError
+from arbvantage_provider.settings import make_settings
 
 
 def run_target(
@@ -23,7 +26,11 @@ def run_target(
         provider = load_provider(target)
         if local_hub or journal is not None:
             changed = {"journal": journal or None}
-            provider.settings = provider.settings.model_copy(update=changed)
+            settings = {**dict(provider.settings), **changed}
+            try:
+                provider.settings = make_settings(**settings)
+            except ConfigError as error:
+                raise Misuse(str(error)) from error
         if lines is not None:
             run_tasks(provider, lines, emit)
         elif local_hub:

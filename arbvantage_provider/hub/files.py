@@ -88,6 +88,13 @@ class Watched(Generic[T]):
         """
         if self.is_piped:
             return False
+        for path in self._paths:
+            if _find_kind(path) == "pipe":
+                # Its writer would be waited for, and with it every task.
+                problem = (
+                    f"{os.fspath(path)!r} has become a pipe, which is read at a start"
+                )
+                raise ConfigError(f"{problem} only; give a file")
         former, stamp = self.value, self._stamp
         self._is_settled = False
         self.value = self._read_steadily()

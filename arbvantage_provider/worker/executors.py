@@ -103,7 +103,9 @@ class Executors:
             return self._dispatcher.time_out(call), packing
         try:
             future = await held.submit(packing.result())
-        except Exception as error:  # noqa: BLE001 - an executor may raise anything
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an executor may raise anything
             return self._dispatcher.fail(call.task, _word(action, error)), None
         over = _watch(future)
         try:
@@ -227,7 +229,7 @@ def _find_wait(
     except call.action.retry.on as found:
         wait = next(waits, None)
         # A validator of the user's may refuse the payload the second time.
-        with suppress(Exception):
+        with suppress(BaseException):
             if wait is not None and call.try_again(found, wait):
                 return wait
         return None

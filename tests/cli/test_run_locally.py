@@ -244,3 +244,16 @@ def test_an_overridden_start_goes_to_the_local_hub_too(
         done = local()
     assert done.returncode == 0, done.stderr
     assert hub.polls == 0
+
+
+def test_a_journal_of_the_command_is_checked_as_any_other(
+    folder: Path, arbvantage: Run
+) -> None:
+    provider = "Provider('p', max_send_bytes=1024**3)"
+    (folder / "app.py").write_text(
+        f"from arbvantage_provider import Provider\nprovider = {provider}\n"
+    )
+    done = arbvantage("run", "app.py", "--local-hub", "--journal", "tasks.journal")
+    assert done.returncode == 2
+    assert "max_send_bytes may be 900000000 at most with a journal" in done.stderr
+    assert not (folder / "tasks.journal").exists()

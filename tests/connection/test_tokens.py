@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from arbvantage_provider import AuthenticationError, ConfigError, Provider
 from arbvantage_provider.hub.gate import Gate
-from arbvantage_provider.hub.tokens import TokenFromFunction
+from arbvantage_provider.hub.tokens import TokenFile, TokenFromFunction
 from arbvantage_provider.observe.redaction import Redactor
 from arbvantage_provider.testing import LocalHub
 
@@ -832,3 +832,17 @@ def test_a_log_line_names_no_token(
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     reasons = [line.get("reason", "") for line in lines]
     assert "UNAVAILABLE: go away, ***" in reasons
+
+
+def test_a_file_that_becomes_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path, moments, warned = tmp_path / "token", iter(range(0, 100, 2)), list[str]()
+    path.write_text(TOKEN)
+    source = TokenFile(path, monotonic=lambda: next(moments), warn=warned.append)
+    path.unlink()
+    os.mkfifo(path)
+    assert source.look() == TOKEN
+    assert source.look() == TOKEN
+    (reason,) = warned
+    assert "has become a pipe" in reason
+    with pytest.raises(ConfigError, match="has become a pipe"):
+        asyncio.run(source.read())

@@ -222,3 +222,20 @@ def test_stopping_does_not_wait_for_what_hangs(
         if type(thread).__name__ == "_ExecutorManagerThread":
             thread.join(20)
             assert not thread.is_alive()
+
+
+class Leaver(Queue):
+    """Ends whoever gives it a call."""
+
+    @override
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise SystemExit(3)
+
+
+def test_an_executor_that_exits_costs_its_task_one_error(
+    hub: LocalHub, make_provider: Make
+) -> None:
+    with running(make_provider(Leaver()), hub):
+        results = [hub.submit("add", {"a": 1, "b": 2}).result() for _ in range(3)]
+
+    assert [result.message for result in results] == ["SystemExit: 3"] * 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
 import stat
@@ -16,9 +17,11 @@ from typing import Any
 import pytest
 
 from arbvantage_provider import ConfigError, JournalError, Provider
+from arbvantage_provider.clock import SystemClock
+from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.testing import LocalHub, running
 from arbvantage_provider.worker.event_loop import MOST_THREADS
-from arbvantage_provider.worker.journal import batches
+from arbvantage_provider.worker.journal import Journal, batches
 from arbvantage_provider.worker.journal.store import Store
 
 Look = Callable[[str], list[Any]]
@@ -373,3 +376,33 @@ def test_commits_are_forced_onto_the_disk_where_that_is_asked_for(
     assert levels == {level}
     assert ("journal" in threads) == (sync == "full")
     assert look("SELECT count(*) FROM task WHERE taken IS NOT NULL") == [(200,)]
+
+
+def test_who_waits_while_a_forced_commit_is_under_way_is_woken(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    write = Store.write
+
+    def hold(file: Store, changes: Any) -> None:
+        begun.set()
+        assert go_on.wait(20)
+        write(file, changes)
+
+    async def wait_twice() -> None:
+        store = Store(path, provider="tested", hub="hub:1", sync="full")
+        journal = Journal(store, clock=SystemClock(), logger=logging.getLogger("x"))
+        monkeypatch.setattr(Store, "write", hold)
+        task = Task(id="a", action="order", payload=b"{}")
+        journal.note_arrival(1, b"0" * 16, task, now=0.0)
+        first = asyncio.create_task(journal.flush())
+        await asyncio.to_thread(begun.wait, 20)
+        # It has noted nothing itself, as at a stop, and nothing comes after it.
+        second = asyncio.create_task(journal.flush())
+        await asyncio.sleep(0)
+        go_on.set()
+        async with asyncio.timeout(20):
+            await asyncio.gather(first, second)
+        await journal.close()
+
+    asyncio.run(wait_twice())

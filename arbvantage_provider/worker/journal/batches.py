@@ -210,7 +210,8 @@ class Journal:
             self._note_failure(error, waiting, last=False)
         else:
             self._note_commit(count, waiting)
-            if self._changes:
+            # Who came meanwhile may have noted nothing, and still waits for a commit.
+            if self._changes or self._waiting:
                 self._write([])
 
     def _note_failure(
