@@ -69,7 +69,7 @@ def open_default(parameter: inspect.Parameter, *, is_field: bool) -> inspect.Par
         if not (is_field and has_two):
             return parameter
         default = Field(default)  # of two defaults the one outside counts
-    if getattr(default, "default_factory_takes_validated_data", False):
+    if _takes_data(default.default_factory):
         raise TypeError("its default_factory takes no argument here; leave that out")
     if is_field:
         inner = Any if annotation is EMPTY else annotation
@@ -93,6 +93,21 @@ def _read_default(info: FieldInfo) -> Any:
         return Factory(make)
     is_given = info.default is not PydanticUndefined and info.default is not Ellipsis
     return info.default if is_given else EMPTY
+
+
+def _takes_data(factory: Any) -> bool:
+    """Whether pydantic would hand the other fields to it, as it does since 2.10."""
+    try:
+        parameters = [*inspect.signature(factory).parameters.values()]
+    except (TypeError, ValueError):  # none, or a class of C without a signature
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY,)
+    positional += (inspect.Parameter.POSITIONAL_OR_KEYWORD,)
+    return (
+        len(parameters) == 1
+        and parameters[0].kind in positional
+        and parameters[0].default is EMPTY
+    )
 
 
 def _find_problem(given: list[Any]) -> str:

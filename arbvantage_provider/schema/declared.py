@@ -113,6 +113,11 @@ class Schema:
             if not is_of_pydantic(error):
                 raise
             raise self._refuse([_misfit(self.role)], 1) from None
+        except BaseException as error:
+            # Older releases of pydantic panic where later ones raise an error.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise self._refuse([_misfit(self.role)], 1) from None
 
     def _refuse_text(self, problem: str) -> InvalidPayloadError:
         root = "" if self.role == "payload" else self.role

@@ -86,7 +86,9 @@ def _rewrite(node: Node, change: Callable[[Node, bool], Node], *, inside: bool) 
             part, change, inside=union or word == "definitions"
         ),
     )
-    return change(made, inside)
+    # Others refer to what stands in its place.
+    ref = {"ref": made.pop("ref")} if "ref" in made else {}
+    return change(made, inside) | ref
 
 
 # --- unions -----------------------------------------------------------------------
