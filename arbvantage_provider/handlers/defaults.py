@@ -101,13 +101,12 @@ def _takes_data(factory: Any) -> bool:
         parameters = [*inspect.signature(factory).parameters.values()]
     except (TypeError, ValueError):  # none, or a class of C without a signature
         return False
-    positional = (inspect.Parameter.POSITIONAL_ONLY,)
-    positional += (inspect.Parameter.POSITIONAL_OR_KEYWORD,)
-    return (
-        len(parameters) == 1
-        and parameters[0].kind in positional
-        and parameters[0].default is EMPTY
-    )
+    kinds = {
+        *(inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    }
+    return [each.kind in kinds and each.default is EMPTY for each in parameters] == [
+        True
+    ]
 
 
 def _find_problem(given: list[Any]) -> str:
