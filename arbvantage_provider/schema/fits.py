@@ -74,7 +74,8 @@ def _find_import(found: Iterable[Misfit | None]) -> Misfit | None:
 def _imports(node: _Node) -> bool:
     given: Any = node.get("function")
     # Of a call, such as older releases make a named tuple by, it is the class itself.
-    function: Any = unwrap(given["function"] if isinstance(given, dict) else len)
+    is_node = given.__class__ is dict
+    function: Any = unwrap(given["function"] if is_node else len)
     name = getattr(function, "__name__", "")
     return name == "import_string" and function.__module__.startswith("pydantic.")
 
