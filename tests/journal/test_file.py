@@ -390,7 +390,7 @@ def test_who_waits_while_a_forced_commit_is_under_way_is_woken(
         write(file, changes)
 
     async def wait_twice() -> None:
-        store = Store(path, provider="tested", hub="hub:1", sync="full")
+        store = Store(str(path), provider="tested", hub="hub:1", sync="full")
         journal = Journal(store, clock=SystemClock(), logger=logging.getLogger("x"))
         monkeypatch.setattr(Store, "write", hold)
         task = Task(id="a", action="order", payload=b"{}")
