@@ -263,12 +263,12 @@ class Provider:
             provider.logger.warning(text, variable=variable, did_you_mean=nearest)
         return provider
 
-    name = _Setting[str]("What the hub knows this provider by.")
-    hub_url = _Setting[str]("The address of the hub, as it was written.")
-    execution_timeout = _Setting[float](
+    name: _Setting[str] = _Setting("What the hub knows this provider by.")
+    hub_url: _Setting[str] = _Setting("The address of the hub, as it was written.")
+    execution_timeout: _Setting[float] = _Setting(
         "Seconds that a handler has, where its action does not say."
     )
-    timezone = _Setting[str]("The IANA name of the provider's time zone.")
+    timezone: _Setting[str] = _Setting("The IANA name of the provider's time zone.")
 
     def _change(self, **changed: Any) -> None:
         """Give settings other values: for the next task, and the next start.

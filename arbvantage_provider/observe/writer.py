@@ -81,7 +81,12 @@ class LogWriter:
                 patience = LOOP_PATIENCE if is_on_loop else PATIENCE
                 self._is_stalled = not self._wait(patience)
 
-    debug = info = warning = error = critical = exception = msg
+    debug = msg
+    info = msg
+    warning = msg
+    error = msg
+    critical = msg
+    exception = msg
 
     def flush(self, seconds: float = LAST_PATIENCE) -> None:
         """Wait until all lines are written, unless that took too long before."""

@@ -237,8 +237,8 @@ class Dispatcher:
     ) -> None:
         self.injected: Mapping[Any, Any] = {}
         self.lifespans = lifespans
-        self.profile = profile
-        self.timeout = timeout
+        self.profile: Profile = profile
+        self.timeout: float = timeout
         self.longest = longest
         self.clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
