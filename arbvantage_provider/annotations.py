@@ -4,7 +4,17 @@ import sys
 import types
 import typing
 from types import SimpleNamespace
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    ForwardRef,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import typing_extensions
 
@@ -32,6 +42,17 @@ def find_alias(annotation: Any) -> Any:
         if isinstance(each, _ALIASES):
             return each
     return None
+
+
+def holds_name(annotation: Any) -> bool:
+    """Whether a type inside the annotation is only named, as in ``list["Order"]``."""
+    if isinstance(annotation, str | ForwardRef):
+        return True
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return False
+    args = get_args(annotation)
+    return any(map(holds_name, args[:1] if origin is Annotated else args))
 
 
 def resolve_aliases(annotation: Any, _above: tuple[Any, ...] = ()) -> Any:

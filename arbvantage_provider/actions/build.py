@@ -263,6 +263,7 @@ def _open_defaults(name: str, signature: Signature, *, declared: bool) -> Signat
     for each in signature.parameters:
         is_other = _is_variadic(each) or is_special(each) or _is_named(each, "account")
         is_field = not has_whole and (not is_other or _is_annotated(each.annotation))
+        is_field = is_field and not isinstance(each, Option)  # its key says it all
         try:
             opened.append(open_default(each, is_field=is_field))
         except TypeError as error:

@@ -5,10 +5,12 @@ import functools
 import inspect
 import sys
 import types
+import typing
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, Final
 
-from arbvantage_provider.annotations import AliasError, resolve_aliases
+from arbvantage_provider.annotations import AliasError, holds_name, resolve_aliases
 
 _MOST_LAYERS: Final = 100
 """An object may say of every attribute that it has it, ``__wrapped__`` too."""
@@ -114,14 +116,16 @@ def _evaluate(name: str, annotation: Any, layers: list[Any]) -> Any:
     for _ in range(2):  # a text may be a text's, under postponed annotations
         if isinstance(annotation, str):
             annotation = _evaluate_text(name, annotation, layers)
+    if holds_name(annotation):
+        annotation = _evaluate_text(name, annotation, layers)
     try:
         return resolve_aliases(annotation)
     except AliasError as error:
         raise AnnotationError(name, f"its annotation: {error}") from error
 
 
-def _evaluate_text(name: str, text: str, layers: list[Any]) -> Any:
-    """A text in the module that it was written in.
+def _evaluate_text(name: str, text: Any, layers: list[Any]) -> Any:
+    """A text, or names inside a type, in the module that it was written in.
 
     Wrappers copy annotations, so the innermost layer that has this one comes first.
     """
@@ -129,7 +133,7 @@ def _evaluate_text(name: str, text: str, layers: list[Any]) -> Any:
     theirs = [each for each in layers if _annotates(each, name, text)]
     for layer in (*reversed(theirs), *layers):
         try:
-            return eval(text, *_read_scope(layer))  # noqa: S307 - the handler's own annotation, as inspect does
+            return _evaluate_in(text, *_read_scope(layer))
         except Exception as error:  # noqa: BLE001 - whatever it raises, it does not evaluate
             problem = problem or error
     said = (
@@ -139,7 +143,14 @@ def _evaluate_text(name: str, text: str, layers: list[Any]) -> Any:
     raise AnnotationError(name, said) from problem
 
 
-def _annotates(layer: Any, name: str, text: str) -> bool:
+def _evaluate_in(text: Any, names: dict[str, Any], own: dict[str, Any]) -> Any:
+    if isinstance(text, str):
+        return eval(text, names, own)  # noqa: S307 - the handler's own annotation, as inspect does
+    holder = SimpleNamespace(__annotations__={"value": text})
+    return typing.get_type_hints(holder, names, own, include_extras=True)["value"]
+
+
+def _annotates(layer: Any, name: str, text: object) -> bool:
     return getattr(layer, "__annotations__", {}).get(name) == text
 
 

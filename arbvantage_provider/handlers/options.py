@@ -5,6 +5,7 @@ import typing
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import (
+    Annotated,
     Any,
     Final,
     NotRequired,
@@ -63,7 +64,7 @@ def expand_options(action: str, signature: Signature) -> Signature:
         if problem := _find_problem(each):
             raise HandlerSignatureError(action, each.name, problem)
         is_options = each.kind is each.VAR_KEYWORD and _is_unpacked(each.annotation)
-        parameters += _list_options(each.annotation) if is_options else [each]
+        parameters += _list_options(_open(each.annotation)) if is_options else [each]
     names = [each.name for each in parameters]
     for each in parameters:
         if isinstance(each, Option) and names.count(each.name) > 1:
@@ -85,25 +86,36 @@ def find_kwargs_problem(signature: Signature) -> str:
     return ""
 
 
+def _open(annotation: Any) -> Any:
+    is_annotated = get_origin(annotation) is Annotated
+    return get_args(annotation)[0] if is_annotated else annotation
+
+
 def _is_unpacked(annotation: Any) -> bool:
-    return get_origin(annotation) in _UNPACK
+    return get_origin(_open(annotation)) in _UNPACK
 
 
 def _find_problem(parameter: inspect.Parameter) -> str:
     annotation = parameter.annotation
-    if parameter.kind is parameter.VAR_POSITIONAL:
-        is_tuple = getattr(annotation, "__unpacked__", False)
-        if is_tuple or _is_unpacked(annotation):
-            return "*args is always empty; a payload has names: write **name: Unpack[…]"
+    is_unpacked = _is_unpacked(annotation)
+    if any(map(_is_unpacked, get_args(annotation))) and not is_unpacked:
+        return "Unpack[…] stands alone; leave out what is around it"
     if parameter.kind is not parameter.VAR_KEYWORD:
-        return ""
+        is_lost = is_unpacked or getattr(annotation, "__unpacked__", False)
+        return _MISPLACED[parameter.kind is parameter.VAR_POSITIONAL] if is_lost else ""
     if is_typeddict(get_origin(annotation) or annotation):
         return "this says that each value is such a dict; write Unpack[…] around it"
-    if not _is_unpacked(annotation):
+    if not is_unpacked:
         return ""
-    (inside,) = get_args(annotation)
+    (inside,) = get_args(_open(annotation))
     is_known = is_typeddict(get_origin(inside) or inside)
     return "" if is_known else f"Unpack takes a TypedDict, and not {inside!r}"
+
+
+_MISPLACED: Final = (
+    "Unpack is for what has no parameter of its own; write **name: Unpack[…]",
+    "*args is always empty; a payload has names: write **name: Unpack[…]",
+)
 
 
 def _list_options(annotation: Any) -> Iterator[Option]:

@@ -219,7 +219,10 @@ def _choose_reader(type_: Any, place: Place) -> Callable[[Any], Mapping[str, Fie
         return _read_typed_dict
     if inspect.isclass(kind) and dataclasses.is_dataclass(kind):
         return _read_dataclass
-    if get_origin(type_) in {Annotated, Union, UnionType}:
+    unions = {Union, UnionType}
+    if get_origin(type_) is Annotated and get_origin(get_args(type_)[0]) not in unions:
+        raise place.refuse("the whole cannot be Annotated; write the type inside it")
+    if get_origin(type_) in {Annotated, *unions}:
         raise place.refuse("the whole cannot be a union; write {'item': …}, as a field")
     raise place.refuse(
         f"{type_!r} is no schema; write a dict such as {{'name': str}}, a BaseModel, "

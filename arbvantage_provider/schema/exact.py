@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import CoreConfig, PydanticCustomError, SchemaValidator, to_json
 
 from arbvantage_provider.schema.document import list_floats
-from arbvantage_provider.schema.leaves import FULL_FORMS, take_integral
+from arbvantage_provider.schema.leaves import FULL_FORMS, read_check, take_integral
 from arbvantage_provider.schema.parts import Node, map_parts
 from arbvantage_provider.schema.violations import resolve
 
@@ -115,11 +115,16 @@ def _rank_text(node: Node) -> Node:
 
 
 def _rank_value(node: Node) -> Node:
-    if unwrap(node["function"]["function"]) is take_integral:
+    function: Any = unwrap(node["function"]["function"])
+    if function is take_integral:
         return _choose(
             lambda value: isinstance(value, float), _rank_last(node), node["schema"]
         )
-    return _rank_last(node) if node["schema"]["type"] == "enum" else node
+    # An enum in two places is a definition, which the node only refers to.
+    is_enum = (
+        node["schema"]["type"] == "enum" or read_check(function).get("kind") == "enum"
+    )
+    return _rank_last(node) if is_enum else node
 
 
 def _choose(test: Callable[[Any], bool], yes: Node, no: Node) -> Node:

@@ -6,9 +6,11 @@ from typing import Any, Final, TypeAlias, cast
 
 from pydantic_core import CoreSchema
 
+from arbvantage_provider.schema.leaves import read_check
+
 _Node: TypeAlias = Mapping[str, Any]
 
-_PYTHON_ONLY: Final = frozenset({"callable", "is-instance", "is-subclass"})
+_PYTHON_ONLY: Final = frozenset({"callable", "is-instance", "is-subclass", "ellipsis"})
 Misfit: TypeAlias = tuple[str, str]
 """A path, and what is wrong there."""
 
@@ -41,8 +43,11 @@ class _Search:
 
     def find(self, node: _Node) -> Misfit | None:
         kind = node["type"]
-        if kind in _PYTHON_ONLY or _imports(node):
-            return "", _NO_JSON if kind in _PYTHON_ONLY else _IMPORTS
+        members = _list_members(node)
+        if _imports(node):
+            return "", _IMPORTS
+        if kind in _PYTHON_ONLY or members:
+            return None if any(map(_is_json, members)) else ("", _NO_JSON)
         if kind in {"union", "tagged-union"}:
             found = [self.find(choice) for choice in _list_choices(node)]
             return found[0] if all(found) else _find_import(found)
@@ -72,12 +77,25 @@ def _find_import(found: Iterable[Misfit | None]) -> Misfit | None:
 
 
 def _imports(node: _Node) -> bool:
-    given: Any = node.get("function")
-    # Of a call, such as older releases make a named tuple by, it is the class itself.
-    is_node = given.__class__ is dict
-    function: Any = unwrap(given["function"] if is_node else len)
+    function = _read_function(node)
     name = getattr(function, "__name__", "")
     return name == "import_string" and function.__module__.startswith("pydantic.")
+
+
+def _list_members(node: _Node) -> list[Any]:
+    """What a literal, or a check of its members, compares the value with."""
+    checked = read_check(_read_function(node))
+    return [*checked.get("plain", node.get("expected", ()))]
+
+
+def _is_json(member: object) -> bool:
+    return isinstance(member, str | int | float | None)
+
+
+def _read_function(node: _Node) -> Any:
+    given: Any = node.get("function")
+    # Of a call, such as older releases make a named tuple by, it is the class itself.
+    return unwrap(given["function"] if isinstance(given, dict) else len)
 
 
 def _list_choices(node: _Node) -> list[_Node]:

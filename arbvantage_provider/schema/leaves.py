@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import getclosurevars, isfunction
 from typing import (
     Annotated,
     Any,
@@ -159,6 +160,17 @@ def _require_member(
         raise PydanticKnownError(kind, {"expected": expected})
 
     return check
+
+
+def read_check(function: object) -> Mapping[str, Any]:
+    """The ``kind`` and ``plain`` members of a check of an enum or literal.
+
+    Empty if the function is another one.
+    """
+    is_here = getattr(function, "__module__", "") == __name__
+    return (
+        getclosurevars(function).nonlocals if is_here and isfunction(function) else {}
+    )
 
 
 def write_key(value: object) -> str:

@@ -5,7 +5,7 @@ from pydantic.errors import PydanticErrorMixin
 from pydantic_core import SchemaError
 
 UNBUILDABLE = (
-    *(PydanticUserError, SchemaError, TypeError, NameError, SyntaxError),
+    *(PydanticUserError, SchemaError, TypeError, NameError, SyntaxError, ImportError),
     RuntimeError,  # such as that a constraint is none of this type; RecursionError, too
 )
 """What pydantic raises for a type that it cannot validate."""

@@ -8,6 +8,7 @@ keeps it, with all inside it.
 Source: ``pydantic_core.core_schema``
 """
 
+import enum
 import functools
 import re
 from collections.abc import Mapping
@@ -131,6 +132,10 @@ def _set_strict(node: Node, *, closed: bool) -> Node:
         node = {**node, "type": "list", "strict": True}
     if kind in {"typed-dict", "dataclass"}:
         node = {**node, "config": {**node.get("config", {}), **STRICT}}
+    if kind == "tagged-union":  # JSON has the value of an enum
+        tags: Any = node["choices"]
+        values = {t.value: tags[t] for t in tags if isinstance(t, enum.Enum)}
+        node = {**node, "choices": {**values, **tags}}
     if closed and kind in {"typed-dict", "dataclass-args"}:
         node = {**node, "extra_behavior": "forbid"}
     return node

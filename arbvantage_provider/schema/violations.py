@@ -107,9 +107,11 @@ _REWORDED: Final = {
     "uuid_parsing": "Input should be a valid UUID",
     "url_parsing": "Input should be a valid URL",
     "url_syntax_violation": "Input should be a valid URL",
-    "union_tag_invalid": "Input should have one of the expected tags",
+    "union_tag_invalid": "Input should have {discriminator} as one of {expected_tags}",
+    "union_tag_not_found": "Input should have {discriminator}, which tells what it is",
 }
-"""pydantic quotes a part of the input in these."""
+"""pydantic quotes a part of the input in some of these, and its own words in others."""
+_UNKNOWN: Final = {"discriminator": "its tag", "expected_tags": "those expected"}
 
 
 def _word_message(detail: ErrorDetails, others: frozenset[str] | None) -> str:
@@ -120,7 +122,8 @@ def _word_message(detail: ErrorDetails, others: frozenset[str] | None) -> str:
     """
     kind, message = detail["type"], detail["msg"]
     if kind in _REWORDED:
-        return _REWORDED[kind]
+        given = detail.get("ctx", {}) if _is_pydantics(detail) else {}
+        return _REWORDED[kind].format_map(_UNKNOWN | given)
     if _is_pydantics(detail):
         return message
     if others is None:

@@ -248,3 +248,51 @@ def test_members_that_cannot_be_told_apart_are_refused(
 def test_the_whole_is_no_union(register: Callable[..., None]) -> None:
     with pytest.raises(SchemaError, match="as a field"):
         register(lambda: None, payload_schema=TAGGED["models"])
+
+
+class Size(enum.Enum):
+    BIG = "big"
+    SMALL = 1
+
+
+class BigDict(TypedDict):
+    kind: Literal[Size.BIG]
+
+
+@dataclasses.dataclass
+class SmallClass:
+    kind: Literal[Size.SMALL]
+
+
+Sized: Any = Annotated[BigDict | SmallClass, Field(discriminator="kind")]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"item": Sized}, create_model("M", __base__=StrictModel, item=(Sized, ...))],
+)
+def test_members_of_any_enum_tell_them_apart(schema: Any, provider: Provider) -> None:
+    items: list[Any] = []
+    provider.actions.register("tried", payload_schema=schema)(
+        lambda payload: items.append(dict(payload)["item"])
+    )
+    for kind in ('"big"', "1"):
+        answer = provider.process_task("tried", f'{{"item": {{"kind": {kind}}}}}')
+        assert answer["status"] == "success"
+    assert items == [{"kind": Size.BIG}, SmallClass(kind=Size.SMALL)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"kind": "secret"}', "Input should have 'kind' as one of 'cat', 'day'"),
+        ("{}", "Input should have 'kind', which tells what it is"),
+    ],
+)
+def test_what_tells_them_apart_is_named(
+    text: str, message: str, provider: Provider
+) -> None:
+    declared = Annotated[CatDict | DayClass, Field(discriminator="kind")]
+    provider.actions.register("tried", payload_schema={"a": declared})(lambda: None)
+    answer = provider.process_task("tried", f'{{"a": {text}}}')
+    assert [each["message"] for each in answer["data"]["errors"]] == [message]

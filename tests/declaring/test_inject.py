@@ -196,7 +196,7 @@ def test_a_group_knows_nothing_of_the_provider(make: Make) -> None:
     ("annotation", "problem"),
     [
         (Inject, "it does not say which type; write Inject[…] with the type"),
-        (Inject["Pool"], "'Pool' is a text; give the type itself"),
+        (Inject["Pool"], ""),
         (Inject[Annotated[Pool, "meta"]], ""),
     ],
 )

@@ -4,13 +4,15 @@
 
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Optional
 
 import pytest
+from pydantic import BaseModel
 
 from arbvantage_provider import HandlerSignatureError, LifespanError, Provider
 
@@ -254,3 +256,28 @@ def test_an_object_that_has_every_attribute_is_refused_in_time(
 
     with pytest.raises(HandlerSignatureError):
         register(Remote())
+
+
+class Order(BaseModel):
+    beds: int
+
+
+def test_a_name_inside_an_annotation_is_resolved(provider: Provider) -> None:
+    def handler(
+        one: Optional["Order"], several: list["Order"], of: dict[str, "Order | None"]
+    ) -> Optional["Order"]:
+        return one if [*several, *of.values()] == [one, one] else None
+
+    provider.actions.register("tried")(handler)
+    beds = {"beds": 2}
+    payload = {"one": beds, "several": [beds], "of": {"x": beds}}
+    answer = provider.process_task("tried", json.dumps(payload))
+    assert (answer["status"], answer["data"]) == ("success", beds)
+
+
+def test_an_unknown_name_inside_an_annotation_is_refused(provider: Provider) -> None:
+    def handler(one: Any) -> None: ...
+
+    handler.__annotations__["one"] = list.__class_getitem__("Missing")
+    with pytest.raises(HandlerSignatureError, match=r"Missing.*cannot be resolved"):
+        provider.actions.register("tried")(handler)

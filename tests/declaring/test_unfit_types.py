@@ -4,7 +4,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, Optional, Protocol, TypeVar, Union
+from typing import Any, Literal, NamedTuple, Optional, Protocol, TypeVar, Union
 
 import pytest
 from pydantic import BaseModel, ConfigDict, ImportString, InstanceOf, create_model
@@ -35,7 +35,7 @@ UNFIT: list[Any] = [
     *(Callable, Callable[[int], str], Callable[..., Any]),
     *(type, type[int], type[BaseModel], type[Any]),
     *(InstanceOf[Foreign], Foreign, Speaks),
-    *(ImportString, ImportString[Any]),
+    *(ImportString, ImportString[Any], Literal[b"x"], type(...)),
 ]
 make_list: Any = list
 make_typed_dict: Any = TypedDict
@@ -148,3 +148,20 @@ def test_a_type_variable_takes_anything_or_what_bounds_it(receive: Receive) -> N
         "a": "x",
         "b": 1,
     }
+
+
+class Lacking:
+    """A type whose library is not installed, as pydantic's ``EmailStr`` may be."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        raise ImportError("run `pip install 'pydantic[email]'`")
+
+
+@pytest.mark.parametrize("schema", [{"a": Lacking}, {"b": list[Lacking]}])
+def test_a_type_whose_library_is_missing_is_refused_with_its_place(
+    schema: Any, provider: Provider
+) -> None:
+    with pytest.raises(SchemaError, match=r"pip install") as caught:
+        provider.actions.register("tried", payload_schema=schema)(lambda: None)
+    assert caught.value.path.startswith("payload_schema.")

@@ -10,9 +10,9 @@ import enum
 import ipaddress
 import pathlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, Optional, Union
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Optional, Union
 
 import pytest
 from pydantic import AfterValidator, AnyUrl, ConfigDict, Field, create_model
@@ -28,6 +28,8 @@ MOMENT, DAY, ID = (
     '"2026-01-31"',
     '"6f9619ff-8b86-d011-b42d-00c04fc964ff"',
 )
+
+make_typed_dict: Any = TypedDict
 
 
 class Color(enum.Enum):
@@ -210,3 +212,13 @@ def test_what_fits_no_member_is_told_of_each(refuse: Refuse) -> None:
         ("a.when", "datetime_type"),
         ("a.when", "int_type"),
     ]
+
+
+@pytest.mark.parametrize("first", [Union[Color, str], Union[str, Color]])
+@pytest.mark.parametrize("again", [Color, Optional[Color], list[Union[Color, str]]])
+def test_an_enum_in_two_places_is_chosen_as_one_in_one_place_is(
+    first: Any, again: Any, receive: Receive
+) -> None:
+    declared = make_typed_dict("Two", {"first": first, "again": NotRequired[again]})
+    assert receive(declared, '{"first": "red"}') == {"first": "red"}
+    assert receive({"all": Sequence[first]}, '{"all": ["red"]}') == {"all": ["red"]}

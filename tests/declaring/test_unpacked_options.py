@@ -191,3 +191,41 @@ def test_they_come_with_a_hub(make: Callable[..., Provider]) -> None:
     with LocalHub(token="token-of-this-provider") as hub, running(provider, hub):
         assert hub.submit("floor", {"floor": 2}).result(20).data == {"floor": 2}
         assert hub.submit("floor", {}).result(20).status == "error"
+
+
+class Defaulted(TypedDict, total=False):
+    floor: Required[Annotated[int, Field(default=3)]]
+    beds: Annotated[int, Field(default=2, ge=1)]
+
+
+def test_a_default_of_a_key_counts(bind: Bind) -> None:
+    def handler(**options: Unpack[Defaulted]) -> Any:
+        return options
+
+    assert bind(handler) == {"floor": 3, "beds": 2}
+    assert bind(handler, '{"beds": 5}') == {"floor": 3, "beds": 5}
+
+
+def test_metadata_around_it_changes_nothing(bind: Bind) -> None:
+    def handler(**options: Annotated[Unpack[Loose], "what is wanted"]) -> Any:
+        return options
+
+    assert bind(handler, '{"floor": 5}') == {"floor": 5}
+
+
+def test_it_is_refused_where_it_means_nothing(provider: Provider) -> None:
+    def optional(**options: Any) -> None: ...
+
+    optional.__annotations__["options"] = typing.Union[Unpack[Loose], None]  # noqa: UP007
+
+    def named(options: Any) -> None: ...
+
+    named.__annotations__["options"] = Unpack[Loose]
+
+    for handler, remedy in [
+        (optional, "leave out"),
+        (named, "write **name: Unpack[…]"),
+    ]:
+        with pytest.raises(HandlerSignatureError) as caught:
+            provider.actions.register("tried")(handler)
+        assert remedy in str(caught.value)
