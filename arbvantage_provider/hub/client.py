@@ -204,6 +204,8 @@ class HubClient:
             if _is_too_large(error):
                 return Oversized(reason=self._describe(error))
             self._raise_poll_error(error)
+        except MemoryError:
+            raise ConnectionError("there is no memory left to ask it") from None
         if reply is None:  # its bytes cannot be parsed; a text that is no UTF-8 will do
             raise ConnectionError("what the hub sent is no message of this protocol")
         try:

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, get_args
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.hub.client import Oversized
 from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.observe.unawaited import describe_bare
 from arbvantage_provider.responses import Status
 from arbvantage_provider.worker.answers import Answer
 from arbvantage_provider.worker.ledger import Ledger
@@ -93,6 +95,15 @@ class Figures:
         if task is not None:
             self.oversized += 1
             self._logger.error("a task is too large to take", reason=task.reason)
+
+    def note_problem(self, error: BaseException, task: Task | None = None) -> None:
+        """Something went wrong that should not; there may be no memory to tell it."""
+        with suppress(Exception):
+            self._logger.error(
+                "something went wrong on the way of a task",
+                id=None if task is None else task.id[:200],
+                **describe_bare(error),
+            )
 
     def note_contact(self) -> None:
         """The hub answered."""

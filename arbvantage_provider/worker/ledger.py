@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # SQLite is imported where there is a journal
 MOST_RUNS: Final = 3
 """How often an idempotent handler may begin, before it counts as what kills the
 process."""
+UNTOLD: Final = (
+    b'{"status":"error","data":null,'
+    b'"message":"the task failed, and its error cannot be told"}'
+)
 
 OpenJournal: TypeAlias = "Callable[[], Journal] | None"
 """Opens the file, on the loop; ``None``: there is no journal."""
@@ -96,6 +100,7 @@ class Ledger:
         self._flying: dict[bytes, Entry] = {}
         self._done = Done(IN_MEMORY if open_journal is None else IN_JOURNAL)
         self._aside: set[bytes] = set()
+        self._released: set[bytes] = set()
         self._numbers = 0
         self._latest = 0.0
 
@@ -168,8 +173,11 @@ class Ledger:
         digest = digest_task(work)
         flying = self._flying.get(digest)
         if flying is not None:
-            flying.again = work
             self.redelivered += 1
+            if digest in self._released:
+                self._released.discard(digest)
+                return self.take(flying)
+            flying.again = work
             return None
         entry = Entry(work, digest)
         try:
@@ -183,9 +191,13 @@ class Ledger:
             entry.is_repeated = True
         elif self._journal is not None:
             self._numbers = entry.number = self._numbers + 1
-            entry.written = self._journal.note_arrival(
-                entry.number, digest, work, now=self._now()
-            )
+            try:
+                entry.written = self._journal.note_arrival(
+                    entry.number, digest, work, now=self._now()
+                )
+            except BaseException:
+                del self._flying[digest]
+                raise
         return entry
 
     def _load(self, entry: Entry) -> bool:
@@ -199,6 +211,9 @@ class Ledger:
             except JournalError as error:
                 self._report_aside(entry, error)
                 return False
+            except BaseException:
+                self.release(entry)
+                raise
         return True
 
     def _report_aside(self, entry: Entry, error: JournalError) -> None:
@@ -223,6 +238,19 @@ class Ledger:
         if answer is None and self._journal is not None:
             answer = self._journal.store.read_answer(kept.number)
         return None if answer is None else Result(entry.task, *answer)
+
+    def release(self, entry: Entry) -> None:
+        """Nobody handles a task any more: its next delivery is handled.
+
+        Its handler is not called a second time.
+        """
+        if entry.runs and entry.result is None:
+            entry.result = Result(entry.task, "error", UNTOLD)
+        self._released.add(entry.digest)
+
+    def is_open(self, entry: Entry) -> bool:
+        """Whether the hub still waits for a task."""
+        return self._flying.get(entry.digest) is entry
 
     def judge(self, entry: Entry, *, idempotent: bool) -> str | None:
         """Why a task from the journal is not run, in words; ``None``: it is.
@@ -259,9 +287,10 @@ class Ledger:
 
     async def answer(self, entry: Entry, result: Result) -> None:
         """Note a task's answer, before the hub is given it."""
-        entry.result = result
         if self._journal is not None:
             self._journal.note_answer(entry.number, result)
+        entry.result = result
+        if self._journal is not None:
             await self._journal.flush()
 
     def finish(self, entry: Entry, result: Result) -> Task | None:
@@ -270,7 +299,6 @@ class Ledger:
         Returns:
             The same task, where it was delivered once more in the meantime.
         """
-        del self._flying[entry.digest]
         # What was answered without a handler is decided anew when it comes again.
         is_stored = entry.is_repeated and not entry.is_recovered
         is_over = bool(entry.runs) and result.status != "limit"
@@ -280,6 +308,8 @@ class Ledger:
             self._journal.forget(entry.number)
         if entry.again is not None and (is_over or is_stored):
             self._again[entry.digest] = result
+        # The last step: where one before it fails, the result is sent once more.
+        del self._flying[entry.digest]
         return entry.again
 
     def _keep_result(self, entry: Entry, result: Result) -> None:

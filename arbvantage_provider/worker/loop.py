@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import (
     ActionError,
+    ConfigError,
     ConnectionError,  # noqa: A004 - the name is the contract's
     HubError,
     RateLimitedError,
@@ -36,10 +37,14 @@ from arbvantage_provider.worker.watchdog import Watchdog
 
 POLL_GRACE: Final = 0.5
 """Seconds that polls under way get to return when the provider stops."""
+ENDS: Final = (
+    *(asyncio.CancelledError, GeneratorExit, KeyboardInterrupt),
+    *(HubError, ConfigError),
+)
+"""What ends a slot; nothing else does."""
 Slot: TypeAlias = asyncio.Task[Any]
 JOURNAL_WAIT: Final = 0.25
 """Seconds between two looks at a journal that cannot be written."""
-NO_MEMORY: Final = "there is no memory left to handle it"
 SUBMIT_RESERVE: Final = 1.0
 """Seconds of the grace that are kept for submitting what was interrupted."""
 RUN_ON: Final = 0.5
@@ -272,6 +277,7 @@ class Worker:
         slot = _this_task()
         work: Task | Entry | None = None
         while work := work or await self._take(slot):
+            entry = None
             try:
                 entry = self._ledger.take(work)
                 if entry is None or entry.repeats > 1:
@@ -280,13 +286,39 @@ class Worker:
                 elif not self._limits.gates_polls:
                     self._end_turn(slot)
                 work = None if entry is None else await self._handle(slot, entry)
-            except MemoryError:
-                # Not even an error could be made of it. With a journal, it is kept.
-                self._unanswered.pop(slot, None)
-                self._figures.note_oversized(Oversized(reason=NO_MEMORY))
-                work = None
+            except ENDS:
+                raise
+            except BaseException as error:  # noqa: BLE001 - it must not cost a slot
+                work = await self._rescue(slot, entry, error)
             # One that is in flight is answered by who handles it, this delivery too.
             self._end_turn(slot)
+
+    async def _rescue(
+        self, slot: Slot, entry: Entry | None, error: BaseException
+    ) -> Task | None:
+        """Answer a task for which something went wrong that nothing else caught.
+
+        Where that fails too, it is answered when it is delivered once more.
+        """
+        try:
+            self._figures.note_problem(error, None if entry is None else entry.task)
+            self._figures.oversized += entry is None
+            if entry is None or not self._ledger.is_open(entry):
+                return None
+            result, was_sent = entry.result, entry.result is not None
+            if result is None:
+                answer = self._dispatcher.fail(entry.task, error)
+                result = Result(entry.task, answer.status, answer.text)
+            await self._ledger.answer(entry, result)
+            return await self._submitter.submit(entry, result, was_sent=was_sent)
+        except ENDS:
+            raise
+        except BaseException:  # noqa: BLE001 - the same
+            if entry is not None:
+                self._ledger.release(entry)
+            return None
+        finally:
+            self._unanswered.pop(slot, None)
 
     async def _take(self, slot: Slot) -> Task | Entry | None:
         """The next task for this slot; ``None`` when there will be no more."""
@@ -371,6 +403,8 @@ class Worker:
             await self._ledger.answer(entry, result)
         else:
             self._end_turn(slot)
+            if not entry.is_repeated:  # nobody could send it, when it was here last
+                await self._ledger.answer(entry, result)
             await self._pace.hold_repeat(entry.repeats)
         if self._stopping.is_set():
             await self._hold_back()
@@ -399,7 +433,9 @@ class Worker:
             if self._ending:
                 raise
             return self._give_up(task, error), None
-        except Exception as error:  # noqa: BLE001 - a bug of ours must not cost a slot
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a bug of ours must not cost a slot
             return self._give_up(task, error), None
         finally:
             self._handling.discard(slot)

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import (
+    ConfigError,
     ConnectionError,  # noqa: A004 - the name is the contract's
     HubError,
 )
@@ -139,8 +140,15 @@ class Submitter:
         self._log_excess(result, reason)
         return shrink(result, reason)
 
-    async def submit(self, entry: Entry, result: Result) -> Task | None:
+    async def submit(
+        self, entry: Entry, result: Result, *, was_sent: bool = False
+    ) -> Task | None:
         """Send a result until the hub has it, will never take it, or it is parked.
+
+        Args:
+            entry: the task.
+            result: its result.
+            was_sent: whether the hub may have it already, from this process.
 
         Returns:
             The next task, where the hub's answer was one.
@@ -149,6 +157,7 @@ class Submitter:
             AuthenticationError: if the token is refused.
         """
         sending = Sending(entry, result, self._figures.answered)
+        sending.failures = int(was_sent)
         self._figures.submitting += 1
         waits = Waits(FIRST_WAIT, LONGEST_WAIT)
         is_parked = False
@@ -204,6 +213,10 @@ class Submitter:
             is_new = not (sending.failures or sending.entry.is_repeated)
             if is_new and not sending.is_shrunk:
                 return Refused(reason=reason, too_large=True)
+        except (HubError, ConfigError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is kept, whatever this is
+            reason = f"it could not be sent: {type(error).__name__}"
         else:
             self._figures.note_contact()
             return reply
@@ -259,21 +272,28 @@ class Submitter:
         reply, is_last = None, False
         while reply is None and not is_last:
             is_last = await self._clock.wait(self._stopping, waits.draw())
-            try:
-                reply = await self._send(sending)
-            except HubError:
-                # Those that poll end the provider for this; it stays waiting.
-                continue
+            reply = await self._try_parked(sending)
         if reply is not None and reply.next_task is not None:
             self._hand_out(reply.next_task)
+
+    async def _try_parked(self, sending: Sending) -> Accepted | None:
+        """Send a parked result once; ``None``: it stays parked."""
+        try:
+            return await self._send(sending)
+        except (HubError, ConfigError):
+            return None  # those that poll end the provider for this
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - nobody else would notice
+            self._figures.note_problem(error, sending.entry.task)
+            sending.failures += 1  # the hub may have it
+            return None if self._ledger.is_open(sending.entry) else Accepted()
 
     def _unpark(self, parked: asyncio.Task[None]) -> None:
         sending = self._parked.pop(parked)
         self._parked_bytes -= sending.size
         self._figures.parked -= 1
         self._figures.submitting -= 1
-        if not parked.cancelled():
-            parked.exception()
+        if not parked.cancelled() and (error := parked.exception()):
+            self._figures.note_problem(error, sending.entry.task)
 
     async def wait_for_parked(self) -> None:
         """Let the parked have a last try, which begins when the provider stops."""

@@ -1,9 +1,11 @@
 """Memory runs out, or the stack does: it costs one task, and never the provider."""
 
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from patience import wait_for
 from pydantic import BaseModel, field_serializer, field_validator
 from steady import check, register
 from typing_extensions import override
@@ -12,6 +14,10 @@ from arbvantage_provider import Outcome, Provider, TaskInfo
 from arbvantage_provider.hub import client
 from arbvantage_provider.observe.redaction import AccountSecrets
 from arbvantage_provider.testing import LocalHub, running
+from arbvantage_provider.worker.dispatch import Dispatcher
+from arbvantage_provider.worker.journal import Journal
+from arbvantage_provider.worker.ledger import Ledger
+from arbvantage_provider.worker.submit import Submitter
 
 Make = Callable[..., Provider]
 RAISED: list[type[BaseException]] = [MemoryError, RecursionError]
@@ -179,3 +185,129 @@ def test_a_task_that_there_is_no_memory_to_read_is_counted_and_the_others_go_on(
     with running(provider, hub):
         assert second.result(20).status == "success"
         assert provider.snapshot().tasks_oversized == 1
+
+
+# --- what nothing else catches -----------------------------------------------------
+
+
+@pytest.fixture
+def runs() -> list[int]:
+    """One for each run of ``count``."""
+    return []
+
+
+@pytest.fixture(params=["memory", "journal"])
+def kept(
+    make_provider: Make, tmp_path: Path, request: Any, runs: list[int]
+) -> Provider:
+    """A provider with a journal, and one without."""
+    journal = tmp_path / "tasks.journal" if request.param == "journal" else None
+    provider = make_provider(journal=journal)
+
+    @provider.actions.register()
+    def count() -> int:
+        runs.append(1)
+        return len(runs)
+
+    register(provider)
+    return provider
+
+
+class Lacking:
+    """Raises in place of a method, once."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
+        self._patch = patch
+        self._error = error
+
+    def at(self, owner: type, name: str) -> None:
+        """Raise the first time that this is called."""
+        method: Any = getattr(owner, name)
+        calls = iter([True])
+
+        def fail(*args: Any, **options: Any) -> Any:
+            if next(calls, False):
+                raise self._error
+            return method(*args, **options)
+
+        self._patch.setattr(owner, name, fail)
+
+
+@pytest.fixture(params=[MemoryError, RecursionError, ValueError, SystemExit])
+def lacking(monkeypatch: pytest.MonkeyPatch, request: Any) -> Lacking:
+    return Lacking(monkeypatch, request.param)
+
+
+BEFORE: list[tuple[type, str]] = [(Submitter, "fit"), (Ledger, "answer")]
+"""What is called once a task has its answer, before the hub has it."""
+
+
+@pytest.mark.parametrize(("owner", "name"), BEFORE, ids=["size", "journal"])
+def test_what_fails_after_a_handler_costs_its_task_one_error(
+    kept: Provider,
+    runs: list[int],
+    hub: LocalHub,
+    lacking: Lacking,
+    owner: type,
+    name: str,
+) -> None:
+    lacking.at(owner, name)
+    with running(kept, hub):
+        handle = hub.submit("count")
+        result = handle.result(20)
+        handle.redeliver()
+        hub.wait_until(lambda: len(handle.results) == 2)
+        assert hub.submit("greet", {"name": "Ann"}).result(20).status == "success"
+
+    assert result.status == "error"
+    assert handle.results[1] == result
+    assert runs == [1]
+
+
+def test_what_fails_once_the_hub_has_a_result_is_made_good(
+    kept: Provider, runs: list[int], hub: LocalHub, lacking: Lacking
+) -> None:
+    lacking.at(Ledger, "_keep")
+    with running(kept, hub):
+        handle = hub.submit("count")
+        hub.wait_until(lambda: len(hub.submissions) == 2)
+        handle.redeliver()
+        hub.wait_until(lambda: len(hub.submissions) == 3)
+
+    assert {result.data for result in handle.results} == {1}
+    assert runs == [1]
+
+
+def test_a_task_whose_error_cannot_be_told_is_answered_when_it_comes_again(
+    kept: Provider, runs: list[int], hub: LocalHub, lacking: Lacking
+) -> None:
+    lacking.at(Ledger, "answer")
+    lacking.at(Dispatcher, "fail")
+    with running(kept, hub):
+        handle = hub.submit("count")
+        wait_for(lambda: runs == [1] and kept.snapshot().slots_taken == 0)
+        handle.redeliver()
+        result = handle.result(20)
+
+    assert result.message == "the task failed, and its error cannot be told"
+    assert runs == [1]
+
+
+@pytest.mark.parametrize(
+    ("kept", "owner", "name"),
+    [
+        ("memory", Ledger, "_find_result"),
+        ("journal", Ledger, "_find_result"),
+        ("journal", Journal, "note_arrival"),
+    ],
+    indirect=["kept"],
+)
+def test_a_task_that_cannot_be_noted_is_run_when_it_comes_again(
+    kept: Provider, hub: LocalHub, lacking: Lacking, owner: type, name: str
+) -> None:
+    lacking.at(owner, name)
+    with running(kept, hub):
+        handle = hub.submit("count")
+        wait_for(lambda: kept.snapshot().tasks_oversized == 1)
+        handle.redeliver()
+        assert handle.result(20).data == 1

@@ -10,6 +10,7 @@ import pytest
 from arbvantage_provider import HubError, Provider
 from arbvantage_provider.testing import LocalHub, running
 from arbvantage_provider.worker import submit
+from arbvantage_provider.worker.ledger import Ledger
 
 Make = Callable[..., Provider]
 
@@ -199,3 +200,49 @@ def test_the_log_says_what_is_parked(
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     (parked,) = [line for line in lines if line["event"] == "result parked"]
     assert (parked["task"], parked["tries"]) == ("slow", 5)
+
+
+@pytest.fixture(params=[ValueError, SystemExit, RecursionError])
+def failing(monkeypatch: pytest.MonkeyPatch, request: Any) -> Callable[[str], None]:
+    """Lets one call of a part fail, when a result is parked."""
+
+    def fail_at(place: str) -> None:
+        owner, _, name = place.partition(".")
+        part: Any = {"ledger": Ledger, "submitter": submit.Submitter}[owner]
+        method, calls = getattr(part, name), iter([True])
+
+        def fail(self: Any, *args: Any) -> Any:
+            if next(calls, False):
+                raise request.param("secret-of-the-task")
+            return method(self, *args)
+
+        monkeypatch.setattr(part, name, fail)
+
+    return fail_at
+
+
+@pytest.mark.parametrize("place", ["submitter._offer", "ledger.finish"])
+def test_whatever_goes_wrong_with_a_parked_result_it_is_sent_again(  # noqa: PLR0913
+    hub: LocalHub,
+    make_provider: Make,
+    runs: list[Any],
+    settings: dict[str, Any],
+    failing: Callable[[str], None],
+    tmp_path: Path,
+    eventually: Any,
+    place: str,
+) -> None:
+    hub.fail_submits("INTERNAL", times=submit.PATIENCE + 3, id="slow")
+    log = tmp_path / "log"
+    provider = make_provider(max_concurrency=1, log_file=str(log), **settings)
+    with running(provider, hub):
+        handle = hub.submit("echo", {"text": "once"}, id="slow")
+        eventually(lambda: provider.snapshot().results_parked == 1)
+        failing(place)
+        assert handle.result(30).data == {"text": "once"}
+        eventually(lambda: provider.snapshot().results_parked == 0)
+
+    assert runs == ["once"]
+    assert len({result.result for result in handle.results}) == 1
+    assert '"event": "something went wrong on the way of a task"' in log.read_text()
+    assert "secret-of-the-task" not in log.read_text()
