@@ -2,7 +2,7 @@
 
 A line waits in a bounded queue until the thread has written it; one that finds no
 room is dropped and counted. Whoever logs waits for its line, but only for a moment:
-so a line is there when the call returns, unless its reader has stalled.
+so a line is there when the call returns, unless its reader has stalled, or is slow.
 """
 
 import asyncio
@@ -30,6 +30,10 @@ LOOP_PATIENCE: Final = 0.1
 """Seconds that the event loop waits for a line to be written, once in each stall."""
 PATIENCE: Final = 0.25
 """The same for other threads."""
+LONG: Final = 0.01
+"""Seconds after which a line that was written all the same has a slow reader."""
+REST: Final = 50
+"""Nobody waits for as many times as long as a slow reader was waited for."""
 LAST_PATIENCE: Final = 1.0
 """Seconds that the end of a run, or of the process, waits for all lines."""
 IDLE: Final = 1.0
@@ -63,6 +67,7 @@ class LogWriter:
         self._size = self._put = self._gone = self._untold = 0
         self._gave_up: int | None = None
         self._is_stalled = False
+        self._rests_until = 0.0
         self._thread: threading.Thread | None = None
 
     def msg(self, line: str) -> None:
@@ -78,8 +83,7 @@ class LogWriter:
             if not self._has_thread():
                 self._drain()
             elif not self._is_stalled:
-                patience = LOOP_PATIENCE if is_on_loop else PATIENCE
-                self._is_stalled = not self._wait(patience)
+                self._wait_a_moment(LOOP_PATIENCE if is_on_loop else PATIENCE)
 
     debug = msg
     info = msg
@@ -87,6 +91,16 @@ class LogWriter:
     error = msg
     critical = msg
     exception = msg
+
+    def _wait_a_moment(self, patience: float) -> None:
+        """Wait for the lines, in all a fiftieth of the time where they take long."""
+        began = SystemClock.monotonic()
+        if began < self._rests_until:
+            return
+        self._is_stalled = not self._wait(patience)
+        now = SystemClock.monotonic()
+        if now - began > LONG:
+            self._rests_until = now + REST * (now - began)
 
     def flush(self, seconds: float = LAST_PATIENCE) -> None:
         """Wait until all lines are written, unless that took too long before."""

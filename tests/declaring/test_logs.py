@@ -4,15 +4,19 @@
 # ruff: noqa: G201, TRY301, TRY400
 # pyright: basic
 
+import asyncio
 import io
 import json
 import logging
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import wait_for
+from typing_extensions import override
 
 from arbvantage_provider import Provider
 
@@ -315,3 +319,46 @@ def test_lines_go_to_the_stderr_of_the_moment(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "stderr", later)
     provider.logger.info("here")
     assert "here" in later.text
+
+
+class SlowStream(io.StringIO):
+    """Takes a while for each line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = 0
+
+    @override
+    def write(self, text: str) -> int:
+        threading.Event().wait(0.03)
+        self.lines += 1
+        return super().write(text)
+
+
+def step(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run it without a loop."""
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, step])
+def test_a_reader_that_is_slow_is_not_waited_for_at_each_line(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[..., None]
+) -> None:
+    stream = SlowStream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    provider = Provider("tested")
+    written: list[int] = []
+
+    async def log() -> None:
+        for number in range(20):
+            provider.logger.info("line", number=number)
+            written.append(stream.lines)
+
+    run(log())
+    assert written[0] == 1
+    assert written[-1] < 20
+    wait_for(lambda: stream.lines == 20)
+    text = stream.getvalue()
+    places = [text.index(f"number={number}") for number in range(20)]
+    assert places == sorted(places)
