@@ -1,6 +1,7 @@
 """The results of tasks that are done, for those that are delivered once more."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -20,6 +21,7 @@ class Retention:
     seconds: float
 
 
+MOST_REFUSED: Final = 1_000
 IN_MEMORY: Final = Retention(tasks=1_000, size=1_000_000, seconds=86_400)
 IN_JOURNAL: Final = Retention(tasks=10_000, size=64_000_000, seconds=86_400)
 
@@ -40,6 +42,30 @@ class Kept(NamedTuple):
     taken: float
     answer: tuple[str, bytes] | None = None
     repeats: int = 0
+
+
+class Refusals:
+    """Tasks that were answered and not done, as by a limit; they are decided anew.
+
+    Args:
+        monotonic: a clock, in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._known: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
+
+    def count(self, digest: bytes) -> tuple[int, float]:
+        """How often one was refused before, and how many seconds ago the last time."""
+        times, moment = self._known.get(digest, (0, 0.0))
+        return times, self._monotonic() - moment
+
+    def note(self, digest: bytes) -> None:
+        """One is refused now."""
+        times, _ = self._known.pop(digest, (0, 0.0))
+        self._known[digest] = (times + 1, self._monotonic())
+        if len(self._known) > MOST_REFUSED:
+            self._known.popitem(last=False)
 
 
 class Done:

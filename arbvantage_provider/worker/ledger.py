@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.hub.wire import Result, Task
-from arbvantage_provider.worker.done import IN_JOURNAL, IN_MEMORY, Done, Kept
+from arbvantage_provider.worker.done import (
+    IN_JOURNAL,
+    IN_MEMORY,
+    Done,
+    Kept,
+    Refusals,
+)
 
 if TYPE_CHECKING:  # SQLite is imported where there is a journal
     from arbvantage_provider.worker.journal import Journal, Row
@@ -86,12 +92,14 @@ class Ledger:
 
     Attributes:
         redelivered: how many deliveries were of a task in flight, or done.
+        refusals: which tasks were answered, and will be decided anew.
     """
 
     def __init__(
         self, *, clock: Clock, open_journal: OpenJournal, max_age: float
     ) -> None:
         self.redelivered: int = 0
+        self.refusals = Refusals(clock.monotonic)
         self._clock = clock
         self._open_journal = open_journal
         self._max_age = max_age

@@ -400,6 +400,8 @@ class Worker:
             answer, running = answered
             result = Result(task=entry.task, status=answer.status, text=answer.text)
             result = self._submitter.fit(result)
+            if not entry.runs or answer.status == "limit":
+                await self._hold_refusal(entry)
             await self._ledger.answer(entry, result)
         else:
             self._end_turn(slot)
@@ -414,6 +416,12 @@ class Worker:
             return next_task
         await self._wait_for_handler(running, next_task)
         return None
+
+    async def _hold_refusal(self, entry: Entry) -> None:
+        """Wait, where the hub hands a task out again and again that is refused."""
+        repeats, since = self._ledger.refusals.count(entry.digest)
+        await self._pace.hold_repeat(repeats, since)
+        self._ledger.refusals.note(entry.digest)
 
     async def _answer_through_seam(
         self, slot: Slot, entry: Entry

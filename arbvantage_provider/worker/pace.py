@@ -70,15 +70,20 @@ class Pace:
             return False
         return True
 
-    async def hold_repeat(self, repeats: int) -> None:
-        """Wait before a task that is done is answered once more.
+    async def hold_repeat(self, repeats: int, since: float = 0.0) -> None:
+        """Wait before a task that is done, or refused, is answered once more.
 
         The first time at once; then the longer, the more often it comes, so that a hub
         that hands out nothing else is not asked as fast as it can answer.
+
+        Args:
+            repeats: how often it came after its first answer.
+            since: seconds since its last answer; they are a part of the wait.
         """
         if repeats > 1:
             wait = min(FIRST_IDLE_WAIT * 2.0 ** min(repeats, 30), self._interval)
-            await self._clock.wait(self._stopping, wait)
+            if wait > since:
+                await self._clock.wait(self._stopping, wait - since)
 
     def give_back(self) -> None:
         """End a turn that says nothing about the hub."""

@@ -10,7 +10,7 @@ import pytest
 from http_front import Front, answer_messages
 from patience import wait_for
 
-from arbvantage_provider import Provider
+from arbvantage_provider import Provider, ProviderResponse, RateLimitedError
 from arbvantage_provider.protos import hub_pb2
 from arbvantage_provider.rate_limit import SlidingWindowRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
@@ -147,3 +147,39 @@ def test_a_new_task_among_known_ones_does_not_wait_long(
         for number in range(20):
             assert hub.submit("echo", {"text": str(number)}).result(20)
         gate.end.set()
+
+
+def raise_limit() -> None:
+    raise RateLimitedError(0.001)
+
+
+def return_limit() -> ProviderResponse:
+    return ProviderResponse("limit", "later", {"wait_time": 0.001})
+
+
+def ask_for_more(number: int) -> int:
+    return number
+
+
+async def raise_limit_later() -> None:
+    raise RateLimitedError(0.001)
+
+
+REFUSED = [raise_limit, raise_limit_later, return_limit, ask_for_more, "unknown", ""]
+
+
+@pytest.mark.parametrize("handler", REFUSED)
+@pytest.mark.parametrize("ids", [("a",), ("a", "b")], ids=["one", "two"])
+def test_tasks_that_are_refused_are_answered_ever_more_rarely(
+    make: Make, front: Front, handler: Any, ids: tuple[str, ...]
+) -> None:
+    provider = make(log_level="CRITICAL")
+    action = handler if isinstance(handler, str) else handler.__name__
+    if not isinstance(handler, str):
+        provider.actions.register()(handler)
+    front.answer(answer_messages(*encode(*ids, action=action)))
+    with Run(provider, front) as run:
+        wait_for(lambda: provider.snapshot().tasks_answered >= 4)
+        assert run.count_calls() < MOST
+        answered = provider.snapshot().tasks_answered
+        wait_for(lambda: provider.snapshot().tasks_answered > answered)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from arbvantage_provider.worker.done import MOST_REFUSED, Refusals
 from arbvantage_provider.worker.pace import Pace
 from arbvantage_provider.worker.waits import Waits
 
@@ -227,3 +228,25 @@ def test_a_task_ends_the_wait_for_an_idle_hub(clock: ManualClock) -> None:
     tell(clock, story)
 
     assert clock.waits == []
+
+
+def test_a_refused_task_that_comes_again_later_is_answered_at_once(
+    clock: ManualClock,
+) -> None:
+    async def story(pace: Pace) -> None:
+        refusals = Refusals(clock.monotonic)
+        for _ in range(20):
+            await pace.hold_repeat(*refusals.count(b"a"))
+            refusals.note(b"a")
+            clock.time += 1.0
+
+    tell(clock, story)
+    assert clock.waits == []
+
+
+def test_only_the_last_refused_tasks_are_known(clock: ManualClock) -> None:
+    refusals = Refusals(clock.monotonic)
+    for number in range(MOST_REFUSED + 1):
+        refusals.note(number.to_bytes(2, "big"))
+    assert refusals.count(b"\0\0")[0] == 0
+    assert refusals.count(b"\0\1")[0] == 1
