@@ -97,16 +97,17 @@ class Executors:
         """One run of the handler; the seconds until the next, if there is one."""
         action = call.action
         held = self._hold(action)
-        # Classes of the user's say how they are pickled, and may take any time.
-        packing = self._threads.run(partial(_pack, call))
-        if not await self._wait(call, packing):
-            return self._dispatcher.time_out(call), packing
+        sending = asyncio.create_task(self._send(call, held))
         try:
-            future = await held.submit(packing.result())
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - an executor may raise anything
-            return self._dispatcher.fail(call.task, _word(action, error)), None
+            is_sent = await self._wait(call, sending)
+        finally:
+            if not sending.done():  # nobody waits for it when it is sent at last
+                sending.add_done_callback(partial(_abandon_late, held))
+        if not is_sent:
+            return self._dispatcher.time_out(call), sending
+        future = sending.result()
+        if isinstance(future, BaseException):
+            return self._dispatcher.fail(call.task, _word(action, future)), None
         over = _watch(future)
         try:
             # The time that a call waits for a process of ours is not the handler's.
@@ -121,8 +122,16 @@ class Executors:
             raise
         if is_over:
             return await self._read(call, future, waits)
-        is_gone = held.abandon(future)
-        return self._dispatcher.time_out(call), None if is_gone else over
+        return self._dispatcher.time_out(call), await _leave(held, future, over)
+
+    async def _send(self, call: Call, held: Held) -> Future[bytes] | BaseException:
+        """The future of a call, or what was raised instead."""
+        try:
+            # Classes of the user's say how they are pickled, and may take any time.
+            packed = await self._threads.run(partial(_pack, call))
+            return CancelledError() if call.cancelled else await held.submit(packed)
+        except BaseException as error:  # noqa: BLE001 - an executor may raise anything
+            return error
 
     async def _wait_for_process(
         self,
@@ -211,6 +220,25 @@ class Executors:
             )
             self._held[id(source)] = held
         return held
+
+
+def _abandon_late(
+    held: Held, sending: "asyncio.Task[Future[bytes] | BaseException]"
+) -> None:
+    future = None if sending.cancelled() else sending.result()
+    if isinstance(future, Future):
+        held.abandon(future)
+
+
+async def _leave(
+    held: Held, future: Future[bytes], over: "asyncio.Future[None]"
+) -> "asyncio.Future[Any] | None":
+    """Give a call up; what is done when its handler is, if it cannot be ended."""
+    leaving = held.abandon(future)
+    await asyncio.wait({leaving}, timeout=_PATIENCE)
+    if leaving.done():
+        return None if leaving.result() else over
+    return asyncio.gather(leaving, over, return_exceptions=True)
 
 
 def _look(done: "asyncio.Future[Any]") -> None:

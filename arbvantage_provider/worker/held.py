@@ -3,9 +3,15 @@
 import asyncio
 import inspect
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from arbvantage_provider.actions.remote import run_handler
 from arbvantage_provider.exceptions import ConfigError
@@ -13,6 +19,12 @@ from arbvantage_provider.executors.calls import describe
 from arbvantage_provider.executors.pool import ProcessPool, count_cores
 from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.worker.threads import ThreadPool
+
+_QUICK: Final[frozenset[Any]] = frozenset(
+    kind.submit for kind in (ProcessPool, ProcessPoolExecutor, ThreadPoolExecutor)
+)
+"""What gives a call to an executor and never waits; that of others may."""
+_CANCEL: Final[Any] = Future[Any].cancel
 
 
 class Held:
@@ -66,20 +78,35 @@ class Held:
         """
         executor = await self._get()
         try:
-            future = executor.submit(run_handler, packed)
+            future = await self._submit(executor, packed)
         except BrokenExecutor as error:
             if not self._is_ours:
                 raise
             executor = await self._renew(executor, error)
-            future = executor.submit(run_handler, packed)
+            future = await self._submit(executor, packed)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         return future
 
-    def abandon(self, future: Future[Any]) -> bool:
+    async def _submit(self, executor: Executor, packed: bytes) -> Future[bytes]:
+        if type(executor).submit in _QUICK:
+            return executor.submit(run_handler, packed)
+        return await self._threads.run(lambda: executor.submit(run_handler, packed))
+
+    def abandon(self, future: Future[Any]) -> "asyncio.Future[bool]":
         """Let a call not begin, or end it; whether one of them came about."""
-        if future.cancel():
-            return True
+        if type(future).cancel is not _CANCEL:
+            return self._threads.run(partial(self._abandon, future))
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(self._abandon(future))
+        return done
+
+    def _abandon(self, future: Future[Any]) -> bool:
+        try:
+            if future.cancel():
+                return True
+        except BaseException as error:  # noqa: BLE001 - a user's future may raise anything
+            self._logger.warning("call not cancelled", reason=describe(error))
         executor = self._executor
         return isinstance(executor, ProcessPool) and executor.kill(future)
 
@@ -125,7 +152,7 @@ class Held:
     def _end(self, executor: Executor, *, is_busy: bool) -> None:
         try:
             end_executor(executor, is_busy=is_busy)
-        except Exception as error:  # noqa: BLE001 - a user's executor may raise anything
+        except BaseException as error:  # noqa: BLE001 - a user's executor may raise anything
             self._logger.warning("executor not ended", reason=describe(error))
 
 

@@ -59,7 +59,7 @@ class ThreadPool:
             try:
                 end = partial(future.set_result, context.run(function))
             except BaseException as error:  # noqa: BLE001 - it belongs to the caller
-                end = partial(future.set_exception, error)
+                end = partial(future.set_exception, _make_settable(error))
             try:
                 loop.call_soon_threadsafe(settle, end)
             except RuntimeError:
@@ -84,3 +84,8 @@ class ThreadPool:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+
+
+def _make_settable(error: BaseException) -> BaseException:
+    """The error, or one in its place that a future takes."""
+    return RuntimeError("StopIteration") if isinstance(error, StopIteration) else error

@@ -239,3 +239,82 @@ def test_an_executor_that_exits_costs_its_task_one_error(
         results = [hub.submit("add", {"a": 1, "b": 2}).result() for _ in range(3)]
 
     assert [result.message for result in results] == ["SystemExit: 3"] * 3
+
+
+RAISED = [SystemExit(3), KeyboardInterrupt(), ValueError("no"), StopIteration()]
+
+
+class Unruly(Executor):
+    """Raises, or blocks until it is let go, where it is told to."""
+
+    def __init__(self, *, at: str, error: BaseException | None = None) -> None:
+        self.go = threading.Event()
+        self.future = UnrulyFuture(self)
+        self._at = at
+        self._error = error
+
+    def come_to(self, place: str) -> None:
+        if place != self._at:
+            return
+        if self._error is not None:
+            raise self._error
+        assert self.go.wait(60)
+
+    @override
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.come_to("submit")
+        return self.future
+
+    @override
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.come_to("shutdown")
+
+
+class UnrulyFuture(Future[Any]):
+    def __init__(self, executor: Unruly) -> None:
+        super().__init__()
+        self._executor = executor
+
+    @override
+    def cancel(self) -> bool:
+        self._executor.come_to("cancel")
+        return super().cancel()
+
+
+@pytest.mark.parametrize("error", [*RAISED, None], ids=repr)
+@pytest.mark.parametrize("place", ["submit", "cancel", "shutdown"])
+@pytest.mark.parametrize("given", [True, False], ids=["given", "made"])
+def test_an_executor_that_raises_or_blocks_stops_no_other_task(
+    hub: LocalHub,
+    make_provider: Make,
+    place: str,
+    error: BaseException | None,
+    given: object,
+) -> None:
+    executor = Unruly(at=place, error=error)
+    source: Any = executor if given else lambda: executor
+    provider = make_provider(None, timeouts={}, shutdown_timeout=0.5)
+    provider.actions.register("unruly", executor=source, timeout=0.3)(sent.add)
+    with running(provider, hub):
+        unruly = hub.submit("unruly", {"a": 1, "b": 2})
+        for number in range(5):
+            assert (
+                hub.submit("add", {"a": number, "b": 1}).result(20).data == number + 1
+            )
+        assert unruly.result(20).status == "error"
+        assert hub.submit("add", {"a": 1, "b": 1}).result(20).data == 2
+
+    executor.go.set()
+
+
+def test_what_is_sent_after_its_deadline_is_cancelled(
+    hub: LocalHub, make_provider: Make, eventually: Any
+) -> None:
+    executor = Unruly(at="submit")
+    provider = make_provider(executor, timeouts={"add": 0.05})
+    with running(provider, hub):
+        hub.submit("add", {"a": 1, "b": 2}).result(20)
+        eventually(lambda: provider.snapshot().slots_stuck == 1)
+        executor.go.set()
+        eventually(executor.future.cancelled)
+        eventually(lambda: provider.snapshot().slots_stuck == 0)
