@@ -16,6 +16,8 @@ from arbvantage_provider.observe.values import show
 
 MASK: Final = "***"
 SHORTEST_TOKEN: Final = 4
+MOST_TOKENS: Final = 100
+"""Of tokens that follow each other, the last ones, which a hub may still take."""
 SHORTEST_ACCOUNT_VALUE: Final = 6
 """Shorter texts stand in ordinary words too; cutting them would say nothing."""
 
@@ -59,9 +61,10 @@ class Redactor:
         self.add(token)
 
     def add(self, token: str) -> None:
-        """Cut this token too from now on."""
+        """Cut this token too from now on, and the last ``MOST_TOKENS`` before it."""
         if len(token) >= SHORTEST_TOKEN:
-            self._secrets = tuple({*self._secrets, _make_secret(token)})
+            others = (each for each in self._secrets if each.text != token)
+            self._secrets = (*others, _make_secret(token))[-MOST_TOKENS:]
 
     def redact(self, text: str, more: Iterable[Secret] = ()) -> str:
         """``text`` with ``***`` in place of each secret and each of ``more``.

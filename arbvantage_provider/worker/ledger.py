@@ -279,13 +279,19 @@ class Ledger:
             "whether it took effect is not known"
         )
 
-    async def begin(self, entry: Entry) -> None:
-        """Note that the handler is about to be called."""
+    async def begin(self, entry: Entry) -> bool:
+        """Note that the handler is about to be called; whether it may be.
+
+        It may not where that cannot be written, and the provider stops.
+        """
         # Before the file is waited for, which a stop may interrupt.
         entry.runs += 1
         if self._journal is not None:
             self._journal.note_start(entry.number, now=self._now())
-            await self._journal.flush()
+            if not await self._journal.try_flush():
+                self.withdraw(entry)
+                return False
+        return True
 
     def withdraw(self, entry: Entry) -> None:
         """Note that the handler was not called, after all."""
@@ -356,10 +362,15 @@ class Ledger:
             return False
         return journal.committed >= entry.written
 
-    async def flush(self) -> None:
-        """Wait until all that was noted so far is in the journal."""
+    def hurry(self) -> None:
+        """The provider stops: what has not begun waits for no disk that is full."""
         if self._journal is not None:
-            await self._journal.flush()
+            self._journal.hurry()
+
+    async def flush(self) -> None:
+        """Wait until all that was noted is in the journal, or cannot be written."""
+        if self._journal is not None:
+            await self._journal.try_flush()
 
     async def close(self) -> None:
         """Write what is left, and close the journal."""

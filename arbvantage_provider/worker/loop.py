@@ -252,6 +252,7 @@ class Worker:
         if self._ledger.is_lasting:
             self._waiting_ends.set()
             self._executors.withdraw()
+            self._ledger.hurry()
         self._limits.nudge()
         self._pace.close()
         if self._polling:
@@ -499,7 +500,8 @@ class Worker:
         running = None
         try:
             self._keep_if_stopping()
-            await self._ledger.begin(entry)
+            if not await self._ledger.begin(entry):
+                raise NotBegunError
             call.attempt = entry.runs
             self._dispatcher.begin(call)
             if call.action.executor is None:

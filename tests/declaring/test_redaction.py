@@ -19,7 +19,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from arbvantage_provider import ActionError, Provider
-from arbvantage_provider.observe.redaction import Redactor
+from arbvantage_provider.observe.redaction import MOST_TOKENS, Redactor
 
 Run = Callable[..., dict[str, Any]]
 
@@ -413,3 +413,14 @@ def test_a_token_in_the_text_of_what_an_error_came_from_is_cut_out(
     assert f"{type(hidden).__name__}: " in told
     for text in ("first", "between", "last", "***"):
         assert text in told
+
+
+def test_of_tokens_that_follow_each_other_the_last_ones_are_cut() -> None:
+    redactor = Redactor("token-first")
+    for number in range(1_000):
+        redactor.add(f"token-{number:04}")
+        redactor.add("token-again")
+    for number in range(1_000 - MOST_TOKENS + 1, 1_000):
+        assert redactor.redact(f"it is token-{number:04}.") == "it is ***."
+    assert redactor.redact("it is token-again.") == "it is ***."
+    assert repr(redactor) == f"<Redactor of {MOST_TOKENS} secrets>"

@@ -167,7 +167,8 @@ def test_a_disk_that_is_full_at_the_start_is_an_error(
 def test_stopped_while_the_disk_is_full_it_says_which_tasks_are_lost(
     hub: LocalHub, start: Start, path: Path
 ) -> None:
-    provider = start(journal=str(path), shutdown_timeout=1)
+    # What has not begun does not wait for the disk until the grace is over.
+    provider = start(journal=str(path), shutdown_timeout=600)
     hub.submit("quick").result(20)
     provider.settle()
     provider.ask("room 50000")

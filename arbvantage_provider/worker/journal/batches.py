@@ -72,6 +72,8 @@ class Journal:
         self._changes: list[Change] = []
         self._arrivals: dict[int, int] = {}
         self._waiting: list[Waiting] = []
+        self._trying: list[Waiting] = []
+        self._hurries = False
         self._writing: Waiting | None = None
         self._next: asyncio.Handle | None = None
         self._last_commit = 0.0
@@ -166,6 +168,31 @@ class Journal:
             self._waiting.append(done)
             await done
 
+    async def try_flush(self) -> bool:
+        """The same, but not while a stop goes on and the file cannot be written.
+
+        Returns:
+            Whether it is in the file.
+        """
+        if self._changes and not (self._hurries and self.failing):
+            done = self._loop.create_future()
+            self._waiting.append(done)
+            self._trying.append(done)
+            await done
+        return not (self._hurries and self.failing)
+
+    def hurry(self) -> None:
+        """A stop goes on: who tries to write waits for no disk that is full."""
+        self._hurries = True
+        if self.failing:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        for done in self._trying:
+            if not done.done():
+                done.set_result(None)
+        self._trying.clear()
+
     async def close(self) -> None:
         """Write what is left, if that is possible, and close the file."""
         self._closing.set()
@@ -241,12 +268,15 @@ class Journal:
         if not self.failing:
             self._logger.error("the journal fails; no task is taken", reason=str(error))
         self.failing = True
+        if self._hurries:
+            self._give_up()
 
     def _note_commit(self, count: int, waiting: list[Waiting]) -> None:
         self._next = None
         self.committed += count
         del self._changes[:count]
         self._arrivals.clear()
+        self._trying.clear()
         self._last_commit = self._loop.time()
         self._busy_since = None
         self._note_files()
