@@ -68,7 +68,11 @@ class Visit:
 
     @property
     def until(self) -> float:
-        """When its patience is over; the provider may stop before that."""
+        """When its patience is over; the provider may stop before that.
+
+        Who could not run within a stop's grace is refused at once: that does not keep
+        the stop, and the hub knows when to hand the task out again.
+        """
         return min(self._until, self._ending.until)
 
     @property
