@@ -7,6 +7,7 @@ from arbvantage_provider.exceptions import (
     ConnectionError,  # noqa: A004 - the name is the contract's
     ProviderError,
 )
+from arbvantage_provider.executors.importing import starting
 from arbvantage_provider.provider import Provider
 
 _NOTHING_TO_SHOW = (
@@ -27,7 +28,8 @@ def start(provider: Provider, **overrides: str) -> None:
         Failure: with the exit code that says why.
     """
     try:
-        provider.start(**overrides)
+        with starting():
+            provider.start(**overrides)
     except ConnectionError as error:
         raise NoHub(str(error)) from error
     except AuthenticationError as error:

@@ -11,7 +11,6 @@ import threading
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from multiprocessing import process
 from types import FrameType
 from typing import Final
@@ -20,6 +19,14 @@ from arbvantage_provider.exceptions import ProviderError
 
 _PACKAGE: Final = __name__.partition(".")[0]
 _REMEDY: Final = 'write `if __name__ == "__main__":` before start()'
+_POOLS: Final = frozenset(
+    {
+        "concurrent.futures.process",
+        "multiprocessing.pool",
+        f"{_PACKAGE}.executors.calls",
+    }
+)
+"""The modules that run handlers, and what prepares for them, in processes of an executor."""
 
 
 class StartRefusedError(ProviderError):
@@ -42,7 +49,6 @@ class _State:
 
 
 _state: Final = _State()
-_in_executor: ContextVar[bool] = ContextVar("_in_executor", default=False)
 
 
 @contextmanager
@@ -61,14 +67,22 @@ def importing(reader: str) -> Generator[None]:
         _state.threads.update(set(threading.enumerate()) - before)
 
 
+def import_only(reader: str) -> None:
+    """The same until this process ends.
+
+    So threads that begin later, and what is called at the exit, start nothing either.
+    """
+    _state.reader = reader
+
+
 @contextmanager
-def importing_call() -> Generator[None]:
-    """The same for this thread alone, as an executor may have more in its process."""
-    token = _in_executor.set(True)
+def starting() -> Generator[None]:
+    """The block starts what the user asked for, all the same."""
+    _state.reader, reader = "", _state.reader
     try:
         yield
     finally:
-        _in_executor.reset(token)
+        _state.reader = reader
 
 
 def serve_pool() -> None:
@@ -107,11 +121,22 @@ def check_pool() -> None:
 
 def _find_importer() -> str:
     """Which new process imports the program, if this one does."""
-    if _in_executor.get() or (_state.serves_pool and _state.reader):
+    if (_state.serves_pool and _state.reader) or _is_imported_in_pool():
         return "a process of an executor"
     # Python's own mark, while a process imports the main program.
     is_new = getattr(process.current_process(), "_inheriting", False)
     return "a new process" if is_new else ""
+
+
+def _is_imported_in_pool() -> bool:
+    """Whether a call that an executor makes here imports what is asking."""
+    frame, is_imported = inspect.currentframe(), False
+    while frame is not None:
+        is_imported |= frame.f_code.co_filename.startswith("<frozen importlib")
+        if is_imported and frame.f_globals.get("__name__") in _POOLS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _find_place() -> str:

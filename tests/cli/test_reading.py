@@ -186,6 +186,14 @@ def wait():
 
 threading.Thread(target=wait).start()
 """,
+    "from a thread of a thread": """
+def begin():
+    threading.main_thread().join()
+    threading.Thread(target=provider.start).start()
+
+threading.Thread(target=begin).start()
+""",
+    "at the exit": "import atexit; atexit.register(provider.start)",
     "serve": "threading.Thread(target=asyncio.run, args=(provider.serve(),)).start()",
     "a copy of the process": """
 if os.fork() == 0:

@@ -212,6 +212,53 @@ def test_an_executor_of_python_imports_actions_and_starts_nothing(
     assert len(list(tmp_path.glob("imported-*"))) == 2
 
 
+LATE = """
+import concurrent.futures, multiprocessing
+from arbvantage_provider import Provider
+
+def prepare():
+    import unguarded
+
+def make():
+    context = multiprocessing.get_context({method!r})
+    return concurrent.futures.ProcessPoolExecutor(1, context{initializer})
+
+provider = Provider("tested", "token-for-tests", {hub!r}, execution_timeout=60)
+
+@provider.actions.register(executor=make)
+def greet():
+    prepare()
+
+if __name__ == "__main__":
+    provider.start()
+"""
+UNGUARDED = """
+from pathlib import Path
+from arbvantage_provider import Provider
+
+try:
+    Provider("tested", "token-for-tests", {hub!r}).start()
+except Exception as error:
+    Path("refused").write_text(str(error))
+    raise
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("initializer", ["", ", initializer=prepare"])
+def test_a_module_that_a_process_imports_late_starts_nothing(
+    tmp_path: Path, hub: LocalHub, start: Program, method: str, initializer: str
+) -> None:
+    late = LATE.format(method=method, initializer=initializer, hub=hub.url)
+    (tmp_path / "late.py").write_text(late)
+    (tmp_path / "unguarded.py").write_text(UNGUARDED.format(hub=hub.url))
+    handle = hub.submit("greet")
+    start("late.py")
+    assert handle.result(60).status == "error"
+    refused = (tmp_path / "refused").read_text()
+    assert "starts a provider while a process of an executor imports" in refused
+
+
 OWN_PROCESS = """
 import multiprocessing
 
