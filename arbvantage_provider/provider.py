@@ -256,9 +256,14 @@ class Provider:
         if callable(found.get("auth_token")):
             no_settings.append("auth_token")
         parts = {name: found.pop(name) for name in no_settings if name in found}
-        make_settings(**found)
+        misspelt = find_misspelt()
+        try:
+            make_settings(**found)
+        except ConfigError as error:
+            slips = [f"{n} is not read; did you mean {m}?" for n, m in misspelt.items()]
+            raise ConfigError("; ".join([str(error), *slips])) from None
         provider = cls(**found, **parts)
-        for variable, nearest in find_misspelt().items():
+        for variable, nearest in misspelt.items():
             text = "an environment variable is not known, and not read"
             provider.logger.warning(text, variable=variable, did_you_mean=nearest)
         return provider

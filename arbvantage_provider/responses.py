@@ -110,8 +110,8 @@ def respond(value: object) -> Response:
     """The response that a handler's return value stands for.
 
     A ``ProviderResponse`` says so itself. A dict whose only keys are among
-    ``status``, ``message`` and ``data``, with one of the four statuses, is a
-    response too. Anything else is the ``data`` of a success.
+    ``status``, ``message`` and ``data``, with one of the four statuses, as text or
+    as an enum's member, is a response too. Anything else is the ``data`` of a success.
 
     Raises:
         NotJSONError: if a ``ProviderResponse`` was changed to another status.
@@ -124,7 +124,8 @@ def respond(value: object) -> Response:
     if _is_response(value):
         message = value.get("message")
         text = "" if message is None else str(message)
-        return Response(value["status"], text, value.get("data"))
+        status = cast("Status", _read_status(value))
+        return Response(status, text, value.get("data"))
     if isinstance(value, Mapping) and "status" in value:
         _refuse_slip(cast("Mapping[str, object]", value))
     return Response("success", "", value)
@@ -140,12 +141,18 @@ def _is_response(value: object) -> TypeGuard[Mapping[str, Any]]:
         return False
     if not value.keys() <= _RESPONSE_KEYS:
         return False
-    status = cast("Mapping[str, object]", value)["status"]
+    status = _read_status(cast("Mapping[str, object]", value))
     return isinstance(status, str) and status in STATUSES
 
 
-def _refuse_slip(value: Mapping[str, object]) -> None:
+def _read_status(value: Mapping[str, object]) -> object:
+    """The status as JSON has it, where a member of an enum is its value."""
     status = value["status"]
+    return status.value if isinstance(status, Enum) else status
+
+
+def _refuse_slip(value: Mapping[str, object]) -> None:
+    status = _read_status(value)
     if not isinstance(status, str) or not value.keys() <= _RESPONSE_KEYS:
         return
     for meant in get_args(Status):

@@ -305,15 +305,17 @@ def read_environment(given: Container[str] = ()) -> dict[str, Any]:
 def find_misspelt() -> dict[str, str]:
     """The variables that no setting has, with those that they are likely meant to be.
 
-    A name that begins as ours do need not be as like one of them as any other.
+    A name that begins as ours do need not be as like one of them as any other, and may
+    go on as the setting is called.
     """
     known = {*ENVIRONMENT.values()}
-    tails = {name.removeprefix(_OURS) for name in known if name.startswith(_OURS)}
+    tails = {name.replace(".", "_").upper(): env for name, env in ENVIRONMENT.items()}
+    tails |= {n.removeprefix(_OURS): n for n in known if n.startswith(_OURS)}
     found: dict[str, str] = {}
     for name in {name.upper() for name in os.environ} - known:
         if name.startswith(_OURS):
             tail = nearest_name(name.removeprefix(_OURS), tails)
-            nearest = tail and _OURS + tail
+            nearest = tail and tails[tail]
         else:
             nearest = nearest_name(name, known)
             least = 0.7 if name.startswith(("HUB_", "TASK_")) else 0.9

@@ -93,7 +93,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
     payload = _compile_payload(name, payload_schema, signature, doc=doc, extra=extra)
     account = _compile_account(name, account_schema, signature, extra=extra)
     # Any dict may be empty; a schema of fields wants an account.
-    account_required = account is not None and get_origin(account.type) is not dict
+    account_required = account is not None and not _may_be_empty(account.type)
     plan = plan_call(
         name,
         signature,
@@ -110,7 +110,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         payload=payload,
         account=account,
         account_required=account_required,
-        result=compile_result(name, signature.returns),
+        result=compile_result(name, signature.returns, is_async=signature.is_async),
         timeout=timeout,
         rate_limit_monitor=rate_limit_monitor,
         max_wait=max_wait,
@@ -249,6 +249,10 @@ def _compile_whole(name: str, role: Role, parameter: inspect.Parameter) -> Schem
         return compile_schema(name, role, annotation)
     problem = "annotate it with dict, a BaseModel, a dataclass or a TypedDict"
     raise HandlerSignatureError(name, parameter.name, problem)
+
+
+def _may_be_empty(type_: Any) -> bool:
+    return is_dict(type_) and not is_typed_dict(type_)
 
 
 def _is_named(parameter: inspect.Parameter, name: str) -> bool:

@@ -96,7 +96,8 @@ def _find_promise(handler: Any, name: str) -> TypeAdapter[Any] | None:
 
 @lru_cache
 def _compile_promise(handler: Callable[..., Any], name: str) -> TypeAdapter[Any] | None:
-    return compile_result(name, read_signature(name, handler).returns)
+    signature = read_signature(name, handler)
+    return compile_result(name, signature.returns, is_async=signature.is_async)
 
 
 def _write(name: str, value: Any, result: TypeAdapter[Any] | None) -> bytes:

@@ -1,5 +1,7 @@
 """What a handler's return annotation promises of its result."""
 
+import inspect
+from collections.abc import Awaitable
 from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,17 +20,20 @@ from arbvantage_provider.schema.violations import describe_violations
 _KEPT: Final = frozenset({"success", "warning"})
 
 
-def compile_result(action: str, returns: Any) -> TypeAdapter[Any] | None:
+def compile_result(
+    action: str, returns: Any, *, is_async: bool
+) -> TypeAdapter[Any] | None:
     """Checks and describes a success's ``data``, or ``None``: anything goes.
 
     A promise is an annotation that holds a model, a dataclass or a ``TypedDict``.
     ``ProviderResponse`` promises nothing of its data; beside a model in a union,
-    the model does.
+    the model does. What a plain function returns is awaited where it can be, so that
+    its ``Awaitable[Book]`` promises a ``Book``.
 
     Raises:
         HandlerSignatureError: if pydantic cannot validate the annotation.
     """
-    promised = _drop_response(returns)
+    promised = _drop_response(returns if is_async else _open_awaitable(returns))
     if not _promises(promised):
         return None
     try:
@@ -69,6 +74,14 @@ def keep_promise(result: TypeAdapter[Any], response: Response) -> Response:
     except ValidationError as error:
         violations = describe_violations(error, response.data, "data")
         raise MisfitError(violations, error.error_count()) from None
+
+
+def _open_awaitable(annotation: Any) -> Any:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in UNIONS:
+        return Union[tuple(map(_open_awaitable, args))]  # noqa: UP007 - known at run time
+    is_awaitable = inspect.isclass(origin) and issubclass(origin, Awaitable)
+    return args[-1] if is_awaitable else annotation
 
 
 def _drop_response(annotation: Any) -> Any:

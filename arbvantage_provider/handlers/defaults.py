@@ -3,10 +3,12 @@
 import copy
 import dataclasses
 import inspect
-from collections import deque
+from array import array
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, Field
@@ -14,7 +16,10 @@ from pydantic.fields import FieldInfo, ModelPrivateAttr
 from pydantic_core import PydanticUndefined
 
 EMPTY: Final[Any] = inspect.Parameter.empty
-_COPIED: Final = (list, dict, set, deque, bytearray, tuple, BaseModel)
+_COPIED: Final = (
+    *(list, dict, set, deque, bytearray, tuple, BaseModel),
+    *(UserList, UserDict, ChainMap, array, SimpleNamespace),
+)
 _OF_CLASSES: Final[tuple[Any, ...]] = (ModelPrivateAttr, dataclasses.Field)
 _FOREIGN: Final = frozenset(
     {"Depends", "Security", "TaskiqDepends", "Provide", "OptionInfo", "ArgumentInfo"}

@@ -26,6 +26,8 @@ from arbvantage_provider.handlers.types import is_unsaid
 
 ABSENT: Final = object()
 """The default of a key that need not be there: it is not passed then."""
+_NO_EXTRA: Final = (None, getattr(typing_extensions, "NoExtraItems", None))
+_QUALIFIERS: Final = {Required, NotRequired, ReadOnly, Annotated}
 _UNPACK: Final = (typing.Unpack, typing_extensions.Unpack)
 _KEYWORD_ONLY: Final = inspect.Parameter.KEYWORD_ONLY
 
@@ -105,11 +107,20 @@ def _find_problem(parameter: inspect.Parameter) -> str:
         return _MISPLACED[parameter.kind is parameter.VAR_POSITIONAL] if is_lost else ""
     if is_typeddict(get_origin(annotation) or annotation):
         return "this says that each value is such a dict; write Unpack[…] around it"
-    if not is_unpacked:
-        return ""
-    (inside,) = get_args(_open(annotation))
-    is_known = is_typeddict(get_origin(inside) or inside)
-    return "" if is_known else f"Unpack takes a TypedDict, and not {inside!r}"
+    return _find_misuse(*get_args(_open(annotation))) if is_unpacked else ""
+
+
+def _find_misuse(inside: Any) -> str:
+    class_ = get_origin(inside) or inside
+    if not is_typeddict(class_):
+        return f"Unpack takes a TypedDict, and not {inside!r}"
+    has_extra = getattr(class_, "__extra_items__", None) not in _NO_EXTRA
+    if has_extra or hasattr(class_, "__pydantic_config__"):
+        return (
+            "each key is a parameter here, so that extra_items and __pydantic_config__ "
+            f"have no effect; leave them out, or write payload: {class_.__name__}"
+        )
+    return ""
 
 
 _MISPLACED: Final = (
@@ -126,11 +137,14 @@ def _list_options(annotation: Any) -> Iterator[Option]:
     for key, hint in hints.items():
         required = key in class_.__required_keys__
         said: Any = hint
-        origin: Any = get_origin(said)
-        while origin in {Required, NotRequired, ReadOnly}:
-            # Under postponed annotations only the hint knows.
-            required = required if origin is ReadOnly else origin is Required
-            said = get_args(said)[0]
-            origin = get_origin(said)
+        metadata: tuple[Any, ...] = ()
+        while (origin := get_origin(said)) in _QUALIFIERS:
+            said, *more = get_args(said)
+            # What stands inside comes first, as in nested ``Annotated``.
+            metadata = (*more, *metadata)
+            if origin in {Required, NotRequired}:
+                # Under postponed annotations only the hint knows.
+                required = origin is Required
+        said = Annotated[(said, *metadata)] if metadata else said
         type_ = resolve_aliases(substitute(said, parameters, get_args(inside)))
         yield Option(key, type_, inspect.Parameter.empty if required else ABSENT)

@@ -50,7 +50,8 @@ def make_check(adapter: TypeAdapter[Any], config: CoreConfig | None = None) -> C
         check = _build(core, config)
     if kinds & _DECIMALS:
         exact = _build(_rewrite(core, _look_up, inside=False), config)
-        check = _DecimalCheck(check, exact)
+        # A text of JSON in a document without floats may hold some.
+        check = _DecimalCheck(exact if "json" in kinds else check, exact)
     return check
 
 
@@ -170,6 +171,9 @@ _SEVERAL: Final = "decimal_number"
 
 
 def _look_up(node: Node, _: bool) -> Node:  # noqa: FBT001 - as ``_rewrite`` calls it
+    if node["type"] == "json":
+        function = {"type": "no-info", "function": _read_inner}
+        return {"type": "function-wrap", "function": function, "schema": node}
     if node["type"] not in _DECIMALS:
         return node
     kind = node["type"]
@@ -192,6 +196,29 @@ def _exact(value: Decimal | Fraction) -> Decimal | Fraction:
     return type(value)(text) if text else value
 
 
+def _list_texts(raw: bytes) -> dict[float, str | None]:
+    """What ``_TEXTS`` is for a valid document."""
+    texts: dict[float, str | None] = {}
+    for _, number in list_floats(raw):
+        value, text = float(number), number.decode()
+        texts[value] = text if texts.get(value, text) == text else None
+    return texts
+
+
+def _read_inner(value: Any, handler: Callable[[Any], Any]) -> Any:
+    """What a ``Json`` holds: a text that is a document of its own."""
+    try:
+        raw = value.encode()
+        jiter.from_json(raw)
+    except (AttributeError, ValueError):
+        return handler(value)  # which says what is wrong
+    token = _TEXTS.set(_list_texts(raw))
+    try:
+        return handler(value)
+    finally:
+        _TEXTS.reset(token)
+
+
 @dataclass(frozen=True, slots=True)
 class _DecimalCheck:
     """Validates JSON text, where a number that is a decimal keeps all its digits.
@@ -207,10 +234,7 @@ class _DecimalCheck:
     def __call__(self, raw: bytes) -> Any:
         if _MAY_BE_FLOAT.search(raw) is None:
             return self.plain(raw)
-        texts: dict[float, str | None] = {}
-        for _, number in list_floats(raw):
-            value, text = float(number), number.decode()
-            texts[value] = text if texts.get(value, text) == text else None
+        texts = _list_texts(raw)
         token = _TEXTS.set(texts)
         try:
             return self._check(raw, texts)

@@ -95,7 +95,9 @@ def _is_json(member: object) -> bool:
 def _read_function(node: _Node) -> Any:
     given: Any = node.get("function")
     # Of a call, such as older releases make a named tuple by, it is the class itself.
-    return unwrap(given["function"] if isinstance(given, dict) else len)
+    is_known = isinstance(given, dict)
+    function: Any = cast("_Node", given)["function"] if is_known else len
+    return unwrap(function)
 
 
 def _list_choices(node: _Node) -> list[_Node]:

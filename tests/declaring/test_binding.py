@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import logging
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import pytest
@@ -257,3 +257,16 @@ def test_a_hub_cannot_pass_what_is_not_declared(run: Run) -> None:
 
     text = '{"a": 1, "dangerous": true, "self": 1, "__class__": 2}'
     assert run(handler, text, payload_schema={"a": int})["data"] is False
+
+
+@pytest.mark.parametrize(
+    "kind", [dict, dict[str, Any], Mapping, Mapping[str, Any], MutableMapping[str, Any]]
+)
+def test_an_account_of_any_keys_may_be_absent(provider: Provider, kind: Any) -> None:
+    def pay(account: Any) -> Any:
+        return account
+
+    pay.__annotations__["account"] = kind
+    provider.actions.register()(pay)
+    assert provider.process_task("pay", {})["data"] == {}
+    assert provider.process_task("pay", {}, {"key": "k"})["data"] == {"key": "k"}

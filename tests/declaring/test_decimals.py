@@ -14,9 +14,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    Json,
     RootModel,
     TypeAdapter,
     condecimal,
+    create_model,
     model_validator,
 )
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -98,6 +100,41 @@ def same(received: Any, text: str) -> bool:
 def test_a_field_keeps_all_digits(declared: Any, text: str, receive: Receive) -> None:
     received = receive({"price": declared}, f'{{"price": {text}}}')["price"]
     assert same(received, text.strip('"'))
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+@pytest.mark.parametrize("holder", [dict, Lax, Strict])
+def test_a_text_of_json_keeps_all_digits_of_its_own(
+    holder: Any, text: str, receive: Receive
+) -> None:
+    base = BaseModel if holder is dict else holder
+    model = create_model("Held", __base__=base, held=(Json[dict[str, Decimal]], ...))
+    document = f'"{{\\"price\\": {text}}}"'
+    for floats in ("", ', "other": 0.1', ', "other": 0.10'):
+        whole = f'{{"price": 5, "held": {document}{floats}}}'
+        if holder is dict:
+            received = receive({"held": Json[dict[str, Decimal]]}, whole)["held"]
+        else:
+            received = receive(model, whole).held
+        assert same(received["price"], text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('"[0.10, 0.100]"', "decimal_number"),
+        ('"[0.1.2]"', "json_invalid"),
+        ('"[1e999]"', "finite_number"),
+        ("[0.1]", "json_type"),
+        ("0.1", "json_type"),
+    ],
+)
+def test_a_text_of_json_that_is_not_exact_is_refused(
+    text: str, kind: str, refuse: Refuse
+) -> None:
+    schema = {"held": Json[list[Decimal]]}
+    errors = refuse(schema, f'{{"held": {text}}}')
+    assert {error for _, error in errors} == {kind}
 
 
 @pytest.mark.parametrize("text", NUMBERS)

@@ -6,8 +6,10 @@
 import dataclasses
 import functools
 import threading
-from collections import Counter, deque
+from array import array
+from collections import ChainMap, Counter, UserDict, UserList, deque
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Annotated, Any, Optional
 
 import pytest
@@ -187,6 +189,11 @@ DEFAULTS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "a deque": (deque(), lambda each: each.append("x")),
     "a counter": (Counter(), lambda each: each.update("x")),
     "a model": (Room(), lambda each: each.names.append("x")),
+    "a UserDict": (UserDict(), lambda each: each.update(x=1)),
+    "a UserList": (UserList(), lambda each: each.append("x")),
+    "a ChainMap": (ChainMap(), lambda each: each.update(x=1)),
+    "an array": (array("i"), lambda each: each.append(1)),
+    "a namespace": (SimpleNamespace(), lambda each: each.__dict__.update(x=1)),
     "a dataclass": (Floor([]), lambda each: each.names.append("x")),
 }
 

@@ -452,6 +452,25 @@ def test_a_response_with_a_slip_in_its_status_is_an_error(
         assert response == refused
 
 
+def test_a_status_that_is_a_member_of_an_enum_counts_as_its_value(run: Run) -> None:
+    class Ended(enum.Enum):
+        WELL = "success"
+        BADLY = "error"
+        UNSURE = "sucess"
+        OTHERWISE = 5
+
+    def answer(name: str) -> Any:
+        return {"status": Ended[name], "message": "m"}
+
+    answers = [run(answer, {"name": name}) for name in Ended.__members__]
+    assert [each["status"] for each in answers] == [
+        *("success", "error", "error", "success")
+    ]
+    assert [each["message"] for each in answers[:2]] == ["m", "m"]
+    assert "nearly 'success'" in answers[2]["message"]
+    assert answers[3]["data"] == {"status": 5, "message": "m"}
+
+
 def test_a_slip_in_the_status_is_an_error_where_the_data_is_promised(run: Run) -> None:
     def answer() -> Order:
         return {"status": "Error"}

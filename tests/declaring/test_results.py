@@ -2,7 +2,9 @@
 
 # pyright: basic
 
+import asyncio
 import socket
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +108,27 @@ def test_an_async_handlers_result_is_checked(provider: Provider) -> None:
     assert response["message"] == (
         "the result of 'asked' does not fit: data.city: Input should be a valid string"
     )
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [
+        *(
+            Awaitable[Weather],
+            Coroutine[Any, Any, Weather],
+            Weather | Awaitable[Weather],
+        ),
+        *(asyncio.Future[Weather], Awaitable[Weather | ProviderResponse]),
+    ],
+)
+def test_what_a_plain_function_returns_is_checked_when_it_was_awaited(
+    provider: Provider, returns: Any
+) -> None:
+    async def find(degrees: Any) -> Any:
+        return {"city": "Riga", "degrees": degrees}
+
+    assert make(provider, returns, find("5"))["data"] == {"city": "Riga", "degrees": 5}
+    assert make(Provider("other"), returns, find("x"))["status"] == "error"
 
 
 def test_an_annotation_that_cannot_be_checked_is_refused(provider: Provider) -> None:

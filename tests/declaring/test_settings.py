@@ -348,6 +348,8 @@ def test_a_message_has_room_in_the_journal(name: str) -> None:
         ("HUB_GRPC_URI", "HUB_GRPC_URL"),
         ("HUB_URL", "HUB_GRPC_URL"),
         ("TASK_EXECUTION_TIMOUT", "TASK_EXECUTION_TIMEOUT"),
+        ("PROVIDER_EXECUTION_TIMEOUT", "TASK_EXECUTION_TIMEOUT"),
+        ("PROVIDER_HUB_URL", "HUB_GRPC_URL"),
     ],
 )
 def test_a_variable_with_a_slip_is_told_of(
@@ -360,6 +362,16 @@ def test_a_variable_with_a_slip_is_told_of(
     assert f"variable={written.upper()} " in f"{line} "
     assert f"did_you_mean={meant} " in f"{line} "
     assert "a-secret-value" not in line
+
+
+def test_an_error_tells_of_a_variable_with_a_slip(environment: SetEnv) -> None:
+    environment("PROVIDER_NAM", "a-secret-value")
+    with pytest.raises(ConfigError) as caught:
+        Provider.from_env()
+    assert str(caught.value) == (
+        "name (PROVIDER_NAME): field required; "
+        "PROVIDER_NAM is not read; did you mean PROVIDER_NAME?"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, NotRequired, Required, TypeVar
 
 import pytest
 import typing_extensions
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import ReadOnly, TypedDict, Unpack
 
 from arbvantage_provider import HandlerSignatureError, Inject, Provider, TaskContext
@@ -211,6 +211,36 @@ def test_metadata_around_it_changes_nothing(bind: Bind) -> None:
         return options
 
     assert bind(handler, '{"floor": 5}') == {"floor": 5}
+
+
+@pytest.mark.parametrize("around", [NotRequired, Required])
+def test_a_key_may_be_said_to_be_required_inside_annotated(
+    run: Run, around: Any
+) -> None:
+    ge, le = Annotated[int, Field(ge=1)], Field(le=5)
+    floor = typing.cast("Any", Annotated)[around[ge], le]
+    options = typing.cast("Any", TypedDict)("options", {"floor": floor})
+
+    def handler(**options: Any) -> Any:
+        return options
+
+    handler.__annotations__["options"] = Unpack[options]
+    assert run(handler, {"floor": 3})["data"] == {"floor": 3}
+    assert run(handler)["status"] == ("success" if around is NotRequired else "error")
+    for floor in (0, 6):
+        assert run(handler, {"floor": floor})["status"] == "error"
+
+
+def test_what_a_parameter_cannot_have_is_refused(register: Callable[..., None]) -> None:
+    class Lowered(TypedDict):
+        __pydantic_config__ = ConfigDict(str_to_lower=True)  # type: ignore[misc]
+
+        name: str
+
+    def handler(**options: Unpack[Lowered]) -> None: ...
+
+    with pytest.raises(HandlerSignatureError, match="write payload: Lowered"):
+        register(handler)
 
 
 def test_it_is_refused_where_it_means_nothing(provider: Provider) -> None:
