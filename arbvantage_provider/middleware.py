@@ -6,8 +6,8 @@ before it runs before the task, and the ``yield`` gives the outcome.
 
 from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass, field
-from inspect import isasyncgenfunction, isgeneratorfunction
-from typing import TypeAlias
+from inspect import isasyncgenfunction, isgeneratorfunction, signature
+from typing import Any, TypeAlias
 
 from arbvantage_provider.exceptions import ConfigError
 
@@ -57,14 +57,20 @@ Middleware: TypeAlias = Callable[
 
 
 def check_middleware(middleware: object) -> None:
-    """Refuse what is no generator function.
+    """Refuse what is no generator function, or cannot be called with a task alone.
 
     Raises:
-        ConfigError: if it is none.
+        ConfigError: if it is none, or cannot.
     """
+    function: Any = middleware
     code = getattr(middleware, "__call__", None)  # noqa: B004 - of an object, too
-    for candidate in (middleware, code):
-        if isgeneratorfunction(candidate) or isasyncgenfunction(candidate):
-            return
-    problem = f"{middleware!r} is no generator function"
-    raise ConfigError(f"middleware: {problem}; write `outcome = yield` in it once")
+    kinds = (isgeneratorfunction, isasyncgenfunction)
+    if not any(is_one(each) for is_one in kinds for each in (function, code)):
+        problem = f"{middleware!r} is no generator function"
+        raise ConfigError(f"middleware: {problem}; write `outcome = yield` in it once")
+    try:
+        signature(function).bind(None)
+    except TypeError as error:
+        problem = f"{middleware!r} cannot be called with the task alone: {error}"
+        remedy = "give it one parameter; a method needs its instance"
+        raise ConfigError(f"middleware: {problem}; {remedy}") from None

@@ -239,6 +239,24 @@ def test_what_is_no_generator_function_is_refused(wrong: Any) -> None:
         Provider("shop").middleware(wrong)
 
 
+def test_what_cannot_be_called_with_a_task_alone_is_refused() -> None:
+    def nothing() -> Generator[None, Outcome, None]:
+        yield
+
+    class Observer:
+        def observe(self, task: TaskInfo) -> Generator[None, Outcome, None]:
+            yield
+
+        async def follow(self, task: TaskInfo) -> AsyncGenerator[None, Outcome]:
+            yield
+
+    provider: Any = Provider("shop")
+    for wrong in (nothing, Observer.observe, Observer.follow):
+        with pytest.raises(ConfigError, match="with the task alone"):
+            provider.middleware(wrong)
+    provider.middleware(Observer().observe)
+
+
 def test_an_object_whose_call_is_a_generator_function_will_do() -> None:
     class Observer:
         def __init__(self) -> None:
