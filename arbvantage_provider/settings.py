@@ -45,7 +45,11 @@ def _refuse_boolean(value: Any) -> Any:
 
 
 def _as_path(value: Any) -> Any:
-    return str(value) if isinstance(value, PurePath) else value
+    path = str(value) if isinstance(value, PurePath) else value
+    if isinstance(path, str) and "\0" in path:
+        problem = "input should be a path, without the character NUL"
+        raise ValueError(problem)
+    return path
 
 
 def _as_lower(value: Any) -> Any:

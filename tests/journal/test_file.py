@@ -342,7 +342,7 @@ def test_many_tasks_share_one_commit(path: Path) -> None:
     assert len(commits) < 1_000
 
 
-@pytest.mark.parametrize("journal", ["", 5])
+@pytest.mark.parametrize("journal", ["", 5, "a\0b", Path("a\0b")])
 def test_what_is_no_path_is_refused(journal: Any) -> None:
     with pytest.raises(ConfigError, match=r"^journal: "):
         Provider("tested", journal=journal)
