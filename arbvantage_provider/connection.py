@@ -62,12 +62,12 @@ class Address:
     def is_near(self) -> bool:
         """Whether what goes there stays on this machine, or within its cluster.
 
-        So it is taken to be for loopback, socket files, names of one label, and
+        So it is taken to be for loopback, ``0.0.0.0``, socket files, names of one label, and
         names that end in ``.svc`` or ``.svc.cluster.local``.
         """
         ip = _read_ip(self.host)
         if ip is not None:
-            return ip.is_loopback
+            return ip.is_loopback or ip.is_unspecified
         name = self.host.lower().removesuffix(".")
         return "." not in name or name.endswith(_IN_CLUSTER)
 
@@ -163,6 +163,11 @@ class Proxy:
 
     variable: str
     place: str = ""
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether gRPC may take parts of the password for the place, and tell them."""
+        return not self.place and self.variable in PROXIES
 
     @override
     def __str__(self) -> str:

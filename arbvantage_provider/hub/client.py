@@ -179,8 +179,8 @@ class HubClient:
         except TimeoutError:
             pass
         when = "" if fault.is_certain else f" within {seconds:g} s"
-        told = f" ({said})" if said else ""
         proxy = self._lines.proxy
+        told = f" ({said})" if said and not (proxy and proxy.is_odd) else ""
         through = f" through {proxy}" if proxy else ""
         where = f"no connection to the hub at {self.url}{through}{when}"
         raise ConnectionError(f"{where}: {fault.describe()}{told}")
@@ -325,7 +325,7 @@ class HubClient:
         """The status and the hub's words, which may quote the token."""
         words = self._gate.redact(error.details() or "no details")
         if (proxy := self._lines.proxy) and error.code() is StatusCode.UNAVAILABLE:
-            words += f" (through {proxy})"
+            words = f"{'no connection' if proxy.is_odd else words} (through {proxy})"
         between = " (not by the hub, but on the way)" if _find_between(error) else ""
         return f"{error.code().name}: {words}{between}"
 

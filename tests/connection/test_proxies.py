@@ -201,6 +201,16 @@ def test_a_proxy_that_is_not_there_is_named(
     assert PASSWORD not in str(caught.value)
 
 
+def test_a_password_that_grpc_takes_for_a_host_is_not_told(
+    make_provider: Make, environment: SetEnv
+) -> None:
+    environment("http_proxy", f"http://me@here:{PASSWORD}/@127.0.0.1:1")
+    problem = "through the proxy of http_proxy within"
+    with pytest.raises(ConnectionError, match=problem) as caught:
+        make_far(make_provider, FAR, connect_timeout=2).start()
+    assert PASSWORD not in str(caught.value)
+
+
 @pytest.mark.parametrize("status", [403, 407, 502])
 def test_a_proxy_that_refuses_is_named_with_what_it_says(
     hub: LocalHub, make_provider: Make, use: Any, status: int
@@ -306,6 +316,8 @@ CHOICES: dict[str, tuple[str, dict[str, str], str | None]] = {
     ),
     "half of by address": (FAR, {BY_ADDRESS[0]: "192.0.2.1:3"}, None),
     "loopback": ("127.0.0.1:1", HERE, None),
+    "any address of this machine": ("0.0.0.0:1", HERE, None),
+    "the same by IPv6": ("[::]:1", HERE, None),
     "loopback in short": ("127.1:1", HERE, None),
     "one label": ("grpcs://hub", HERE, None),
     "a cluster": ("hub.shop.svc:1", HERE, None),
