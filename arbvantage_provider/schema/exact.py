@@ -5,8 +5,9 @@ Two things get lost, and are given back here, before the first task comes:
 * In a union, pydantic takes the member that fits best. A text that a check of
   ``leaves`` has looked at fits less well than a text, so that ``datetime | str`` would
   never be a ``datetime``.
-* A number of JSON is a float before it is a ``Decimal``, so that ``0.10`` would be
-  ``0.1``.
+* A number of JSON with a fraction or an exponent is a float before it is a ``Decimal``
+  or an ``int``, so that ``0.10`` would be ``0.1``, and ``1e23`` another number. Where
+  such a one stands, the document is read a second time, with the digits that it has.
 
 Source: https://docs.pydantic.dev/latest/concepts/unions/#smart-mode
 """
@@ -14,25 +15,36 @@ Source: https://docs.pydantic.dev/latest/concepts/unions/#smart-mode
 import math
 import re
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from inspect import unwrap
 from typing import Any, Final, TypeAlias
 
 import jiter
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import CoreConfig, PydanticCustomError, SchemaValidator, to_json
+from pydantic_core import CoreConfig, PydanticKnownError, SchemaValidator, to_json
 
-from arbvantage_provider.schema.document import list_floats
-from arbvantage_provider.schema.leaves import FULL_FORMS, read_check, take_integral
+from arbvantage_provider.schema.digits import (
+    FLOATS,
+    SEVERAL,
+    UNREAD,
+    Floats,
+    Reread,
+    may_lose_digits,
+    parse,
+    refuse_several,
+    take_integral,
+)
+from arbvantage_provider.schema.leaves import FULL_FORMS, read_check
 from arbvantage_provider.schema.parts import Node, map_parts
 from arbvantage_provider.schema.violations import resolve
 
 Check: TypeAlias = Callable[[bytes], Any]
 
 _DECIMALS: Final = frozenset({"decimal", "fraction"})
+_WHOLE: Final = frozenset({"int", "enum", "literal"})
 
 
 def make_check(adapter: TypeAdapter[Any], config: CoreConfig | None = None) -> Check:
@@ -46,13 +58,18 @@ def make_check(adapter: TypeAdapter[Any], config: CoreConfig | None = None) -> C
     kinds = frozenset(_list_kinds(core))
     check: Check = adapter.validator.validate_json
     if "union" in kinds:
-        core = _rewrite(core, _rank, inside=False)
+        core = _rewrite(core, _rank)
         check = _build(core, config)
+    if not kinds & (_DECIMALS | _WHOLE):
+        return check
+    hurried = _rewrite(core, _hurry)
+    if hurried != core:
+        check = _build(hurried, config)
+    exact = cache(lambda: _build(_rewrite(core, _look_up), config))
+    needs = None
     if kinds & _DECIMALS:
-        exact = _build(_rewrite(core, _look_up, inside=False), config)
-        # A text of JSON in a document without floats may hold some.
-        check = _DecimalCheck(exact if "json" in kinds else check, exact)
-    return check
+        needs = _ANY.search if "json" in kinds else _MAY_BE_FLOAT.search
+    return _ExactCheck(check, exact, needs)
 
 
 def _list_kinds(node: Node) -> Iterator[str]:
@@ -75,18 +92,18 @@ def _build(core: Any, config: CoreConfig | None) -> Check:
     return validator.validate_json
 
 
-def _rewrite(node: Node, change: Callable[[Node, bool], Node], *, inside: bool) -> Node:
+def _rewrite(node: Node, change: Callable[[Node, str], Node], inside: str = "") -> Node:
     """The node with all in it changed, from the innermost on.
 
-    ``change`` is told whether the node may stand in a union; what others refer to may.
+    ``change`` is told where the node stands: in a ``union``, in one of the
+    ``definitions``, which may be, too, or in neither.
     """
-    union = inside or node["type"] == "union"
-    made = map_parts(
-        node,
-        lambda part, word: _rewrite(
-            part, change, inside=union or word == "definitions"
-        ),
-    )
+    here = "union" if node["type"] == "union" else inside
+
+    def change_part(part: Node, word: str) -> Node:
+        return _rewrite(part, change, "definitions" if word == "definitions" else here)
+
+    made = map_parts(node, change_part)
     # Others refer to what stands in its place.
     ref = {"ref": made.pop("ref")} if "ref" in made else {}
     return change(made, inside) | ref
@@ -95,7 +112,7 @@ def _rewrite(node: Node, change: Callable[[Node, bool], Node], *, inside: bool) 
 # --- unions -----------------------------------------------------------------------
 
 
-def _rank(node: Node, inside: bool) -> Node:  # noqa: FBT001 - as ``_rewrite`` calls it
+def _rank(node: Node, inside: str) -> Node:
     """A checked type that fits as well as the type itself would, without the check."""
     if inside and node["type"] == "chain":
         return _rank_text(node)
@@ -161,117 +178,174 @@ def _rank_last(node: Node) -> Node:
     }
 
 
-# --- decimals ---------------------------------------------------------------------
+# --- digits -----------------------------------------------------------------------
 
 _MAY_BE_FLOAT: Final = re.compile(rb"[\[:,\s]-?[0-9]+[.eE]")
-_TEXTS: ContextVar[dict[float, str | None]] = ContextVar("_TEXTS")
-"""What the floats of a document are written as; ``None`` for one that is written in
-more than one way."""
-_SEVERAL: Final = "decimal_number"
+_ANY: Final = re.compile(b"")
 
 
-def _look_up(node: Node, _: bool) -> Node:  # noqa: FBT001 - as ``_rewrite`` calls it
-    if node["type"] == "json":
+def _hurry(node: Node, inside: str) -> Node:
+    """A type that raises ``Reread`` where a float stands for it.
+
+    What is strict takes none, but by a check, which raises it. Any other integer is
+    strict here: what it is no more is looked at again, with ``_look_up``.
+    """
+    if node["type"] != "int" or node.get("strict"):
+        return node
+    if inside == "union":
+        return _watch(_find_float, node)
+    strict = {
+        "type": "default",
+        "schema": {**node, "strict": True},
+        "on_error": "default",
+        "default_factory": _raise_reread,
+    }
+    # Nobody takes that for the default of a field.
+    return {"type": "json-or-python", "json_schema": strict, "python_schema": strict}
+
+
+def _raise_reread() -> None:
+    raise Reread
+
+
+def _find_float(value: object) -> None:
+    if isinstance(value, float) and value.is_integer():
+        raise Reread
+
+
+def _watch(look: Callable[[object], None], node: Node) -> Node:
+    """The node, before which ``look`` is shown the value."""
+
+    def choose(value: object) -> str:
+        look(value)
+        return _NO
+
+    return {"type": "tagged-union", "discriminator": choose, "choices": {_NO: node}}
+
+
+def _look_up(node: Node, _: str) -> Node:
+    kind = node["type"]
+    if kind == "json":
         function = {"type": "no-info", "function": _read_inner}
         return {"type": "function-wrap", "function": function, "schema": node}
-    if node["type"] not in _DECIMALS:
-        return node
-    kind = node["type"]
+    if kind == "int" and not node.get("strict"):
+        strict = {"strict": node["strict"]} if "strict" in node else {}
+        return _choose_exact(node, {"type": kind, **strict}, _read_int)
+    if kind in _DECIMALS:
+        # It fits as well as pydantic says of a float.
+        return _choose_exact(node, {"type": kind, "strict": False}, _read_decimal)
+    return node
+
+
+def _choose_exact(node: Node, plain: Node, read: Callable[[Any], Any]) -> Node:
+    """Of a float, what ``read`` makes of what the ``plain`` type makes of it."""
     steps = [
-        {"type": kind, "strict": False},  # fits as well as pydantic says of a float
-        {"type": "function-plain", "function": {"type": "no-info", "function": _exact}},
+        plain,
+        {"type": "function-plain", "function": {"type": "no-info", "function": read}},
         {**node, "strict": False},
     ]
     looked_up = {"type": "chain", "steps": steps}
     return _choose(lambda value: isinstance(value, float), looked_up, node)
 
 
-def _exact(value: Decimal | Fraction) -> Decimal | Fraction:
-    """What pydantic made of a float, with the digits that the document has."""
-    text = _TEXTS.get().get(float(value), "")
-    if text is None:
-        raise PydanticCustomError(
-            _SEVERAL, "This number is written in more than one way; write it as text"
-        )
-    return type(value)(text) if text else value
-
-
-def _list_texts(raw: bytes) -> dict[float, str | None]:
-    """What ``_TEXTS`` is for a valid document."""
-    texts: dict[float, str | None] = {}
-    for _, number in list_floats(raw):
-        value, text = float(number), number.decode()
-        texts[value] = text if texts.get(value, text) == text else None
-    return texts
-
-
-def _read_inner(value: Any, handler: Callable[[Any], Any]) -> Any:
+def _read_inner(value: Any, handler: Check) -> Any:
     """What a ``Json`` holds: a text that is a document of its own."""
+    floats = Floats()
     try:
         raw = value.encode()
         jiter.from_json(raw)
+        floats.add(raw)
     except (AttributeError, ValueError):
         return handler(value)  # which says what is wrong
-    token = _TEXTS.set(_list_texts(raw))
-    try:
-        return handler(value)
-    finally:
-        _TEXTS.reset(token)
+    return _within(floats, handler, value)
+
+
+def _read_int(value: int) -> object:
+    whole = take_integral(float(value))
+    if type(whole) is not int:
+        raise PydanticKnownError("int_from_float")
+    return whole
+
+
+def _read_decimal(value: Decimal | Fraction) -> Decimal | Fraction:
+    """What pydantic made of a float, with the digits that the document has."""
+    floats, given = FLOATS.get(), float(value)
+    if floats is None or given not in floats.texts:
+        return value
+    if given in floats.respelled:
+        raise refuse_several()
+    text = floats.texts[given]
+    if parse(text) is None:
+        raise PydanticKnownError("decimal_parsing")
+    return type(value)(text)
 
 
 @dataclass(frozen=True, slots=True)
-class _DecimalCheck:
-    """Validates JSON text, where a number that is a decimal keeps all its digits.
+class _ExactCheck:
+    """Validates JSON text, where no number loses a digit on its way to its type.
 
     Attributes:
-        plain: for a document without floats.
-        exact: takes what ``_TEXTS`` says of a float.
+        plain: for a document without floats; it raises ``Reread`` of one for an integer.
+        exact: makes what takes floats as ``FLOATS`` has them.
+        may_be_decimal: whether there may be one for a decimal; ``None``: there is no
+            decimal.
     """
 
     plain: Check
-    exact: Check
+    exact: Callable[[], Check]
+    may_be_decimal: Callable[[bytes], object] | None
 
     def __call__(self, raw: bytes) -> Any:
-        if _MAY_BE_FLOAT.search(raw) is None:
-            return self.plain(raw)
-        texts = _list_texts(raw)
-        token = _TEXTS.set(texts)
-        try:
-            return self._check(raw, texts)
-        finally:
-            _TEXTS.reset(token)
+        if self.may_be_decimal is None or not self.may_be_decimal(raw):
+            try:
+                return _within(UNREAD, self.plain, raw)
+            except Reread:
+                pass
+        floats = Floats()
+        if self.may_be_decimal is not None or may_lose_digits(raw):
+            floats.add(raw)
+        return _within(floats, lambda raw: self._check(raw, floats), raw)
 
-    def _check(self, raw: bytes, texts: dict[float, str | None]) -> Any:
+    def _check(self, raw: bytes, floats: Floats) -> Any:
+        exact = self.exact()
         try:
-            return self.exact(raw)
+            return exact(raw)
         except ValidationError as error:
             places = [
                 each["loc"]
                 for each in error.errors(include_url=False, include_input=False)
-                if each["type"] == _SEVERAL
+                if each["type"] == SEVERAL
             ]
             if not places:
                 raise
-        return self.exact(_tell_apart(raw, places, texts))
+        return exact(_tell_apart(raw, places, floats))
+
+
+def _within(floats: Floats, check: Check, raw: Any) -> Any:
+    token = FLOATS.set(floats)
+    try:
+        return check(raw)
+    finally:
+        FLOATS.reset(token)
 
 
 def _tell_apart(
-    raw: bytes, places: list[tuple[int | str, ...]], texts: dict[float, str | None]
+    raw: bytes, places: list[tuple[int | str, ...]], floats: Floats
 ) -> bytes:
-    """The document, with a float of its own at each place, and its text in ``texts``."""
+    """The document, with a float of its own at each place, and its text in ``floats``."""
     document: Any = jiter.from_json(raw)
     written: Any = jiter.from_json(raw, float_mode="lossless-float")
     last: dict[float, float] = {}
     for place in places:
         holder, last_step = document, None
         value, text = document, written
-        for step in resolve(place, document, _SEVERAL):
+        for step in resolve(place, document, SEVERAL):
             holder, last_step, value, text = value, step, value[step], text[step]
         if not isinstance(value, float):  # what a validator made, or a text held
             continue
         own = last.get(value, value)
-        while own in texts:
+        while own in floats.texts:
             own = math.nextafter(own, 0 if value > 1 else 2)
         last[value] = holder[last_step] = own
-        texts[own] = str(text)
+        floats.texts[own] = str(text)
     return to_json(document)

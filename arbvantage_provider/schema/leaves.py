@@ -32,6 +32,7 @@ from pydantic import (
     FutureDatetime,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    Json,
     NaiveDatetime,
     PastDate,
     PastDatetime,
@@ -42,6 +43,8 @@ from pydantic_core import (
     PydanticKnownError,
     core_schema,
 )
+
+from arbvantage_provider.schema.digits import take_integral
 
 STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 """How generated types validate."""
@@ -92,8 +95,9 @@ class _Text:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        steps = cast("core_schema.ChainSchema", schema)["steps"]
-        return handler(steps[-1])
+        if schema["type"] != "chain":  # it stands inside of JSON in a text
+            return handler(schema)
+        return handler(schema["steps"][-1])
 
 
 def _relax(schema: CoreSchema) -> CoreSchema:
@@ -137,13 +141,6 @@ def make_union(members: tuple[Any, ...]) -> Any:
     return Annotated[union, _Choice()] if several else union
 
 
-def take_integral(value: object) -> object:
-    """``1.0`` is an integer to JSON Schema."""
-    if type(value) is float and value.is_integer():
-        return int(value)
-    return value
-
-
 def _require_member(
     kind: Literal["enum", "literal_error"], members: list[Any], *, as_key: bool
 ) -> Callable[[Any], Any]:
@@ -154,8 +151,10 @@ def _require_member(
     expected = _list_choices([*map(repr, plain)])
 
     def check(value: object) -> object:
+        whole = take_integral(value) if type(value) is float else value
         for member, own in zip(members, plain, strict=True):
-            if value == own and isinstance(value, bool) is isinstance(own, bool):
+            given = whole if isinstance(own, int) else value
+            if given == own and isinstance(value, bool) is isinstance(own, bool):
                 return member
         raise PydanticKnownError(kind, {"expected": expected})
 
@@ -257,8 +256,20 @@ def compile_leaf(
 ) -> Any:
     """``leaf`` with its ``Annotated`` metadata and, last, its strict JSON check."""
     marker = find_marker(leaf, as_key=as_key)
-    parts = metadata if marker is None else (*metadata, marker)
+    parts = metadata if marker is None else add_check(metadata, marker)
     return Annotated[(leaf, *parts)] if parts else leaf
+
+
+def add_check(metadata: tuple[Any, ...], check: object) -> tuple[Any, ...]:
+    """The metadata with a check last, but within a text that is JSON itself."""
+    end = len(metadata)
+    inside = next((i for i, part in enumerate(metadata) if _is_json(part)), end)
+    return (*metadata[:inside], check, *metadata[inside:])
+
+
+def _is_json(part: object) -> bool:
+    kind: Any = Json  # which is a type of its own to type checkers
+    return part is kind or isinstance(part, kind)
 
 
 def find_marker(leaf: Any, *, as_key: bool = False) -> Marker | None:

@@ -37,7 +37,12 @@ from arbvantage_provider.schema.classes import (
     name_tags,
     split_discriminator,
 )
-from arbvantage_provider.schema.leaves import STRICT, find_marker, make_union
+from arbvantage_provider.schema.leaves import (
+    STRICT,
+    add_check,
+    find_marker,
+    make_union,
+)
 from arbvantage_provider.schema.problems import UNBUILDABLE
 
 _CONTAINERS = ("builtins", "collections", "collections.abc")
@@ -170,7 +175,10 @@ def _tighten(
     if args and is_container and origin is not Callable:
         return origin[_tighten_items(origin, args)], metadata
     inner = () if _is_whole(type_) else (_StrictClass(),)
-    return type_, (*inner, *metadata, *_find_checks(type_, as_key=as_key))
+    parts = (*inner, *metadata)
+    for check in _find_checks(type_, as_key=as_key):
+        parts = add_check(parts, check)
+    return type_, parts
 
 
 def _tighten_union(
