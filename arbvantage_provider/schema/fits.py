@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from pydantic_core import CoreSchema
 
+from arbvantage_provider.schema.constraints import find_unfit
 from arbvantage_provider.schema.leaves import read_check
 
 _Node: TypeAlias = Mapping[str, Any]
@@ -44,15 +45,19 @@ class _Search:
     def find(self, node: _Node) -> Misfit | None:
         kind = node["type"]
         members = _list_members(node)
-        if _imports(node):
-            return "", _IMPORTS
+        if (
+            problem := _IMPORTS
+            if _imports(node)
+            else find_unfit(node, self.definitions)
+        ):
+            return "", problem
         if kind in _PYTHON_ONLY or members:
             return None if any(map(_is_json, members)) else ("", _NO_JSON)
         if kind in {"union", "tagged-union"}:
             found = [self.find(choice) for choice in _list_choices(node)]
-            return found[0] if all(found) else _find_import(found)
+            return found[0] if all(found) else _find_mistake(found)
         if kind in {"nullable", "default"}:
-            return _find_import([self.find(node["schema"])])
+            return _find_mistake([self.find(node["schema"])])
         return self._follow(node) if kind == "definition-ref" else self._find_in(node)
 
     def _follow(self, node: _Node) -> Misfit | None:
@@ -65,15 +70,15 @@ class _Search:
     def _find_in(self, node: _Node) -> Misfit | None:
         for step, part, is_needed in _list_parts(node):
             found = self.find(part)
-            found = found if is_needed else _find_import([found])
+            found = found if is_needed else _find_mistake([found])
             if found is not None:
                 return step + found[0], found[1]
         return None
 
 
-def _find_import(found: Iterable[Misfit | None]) -> Misfit | None:
+def _find_mistake(found: Iterable[Misfit | None]) -> Misfit | None:
     """What is refused even where something else fits."""
-    return next((each for each in found if each and each[1] == _IMPORTS), None)
+    return next((each for each in found if each and each[1] != _NO_JSON), None)
 
 
 def _imports(node: _Node) -> bool:

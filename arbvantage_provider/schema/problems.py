@@ -1,5 +1,7 @@
 """What pydantic says of a declaration, in words for the one who wrote it."""
 
+import re
+
 from pydantic import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.errors import PydanticErrorMixin
 from pydantic_core import SchemaError
@@ -11,6 +13,10 @@ UNBUILDABLE = (
 """What pydantic raises for a type that it cannot validate."""
 
 _LONGEST = 300
+_WRAPPERS = re.compile(
+    r"""^((Schema|Value)Error: |Error building "[^"]*" validator: |Field "field": )+"""
+)
+"""Where pydantic was when it found what is wrong; the place is told otherwise."""
 _NO_SCHEMA = "Unable to generate pydantic-core schema for "
 
 
@@ -18,7 +24,13 @@ def describe_problem(error: Exception) -> str:
     """What is wrong with a declared type, and what to write where that is known."""
     if isinstance(error, RecursionError):
         return "this nests too deeply; name its parts as models"
-    text = " ".join(str(error).split())
+    text = _WRAPPERS.sub("", " ".join(str(error).split()))
+    if "regex parse error" in text:
+        reason = text.rpartition("error: ")[2]
+        return (
+            f"its pattern cannot be used: {reason}; write one of the Rust crate regex, or "
+            "check the text in the handler"
+        )
     if isinstance(error, PydanticSchemaGenerationError):
         foreign = text.removeprefix(_NO_SCHEMA).partition(". Set `")[0]
         advice = "write a type such as str, a dict, or a BaseModel"
