@@ -10,7 +10,7 @@ from grpc import aio
 from arbvantage_provider.connection import TLS, Address, Proxy, choose_tls
 from arbvantage_provider.hub.credentials import Credentials, watch_credentials
 from arbvantage_provider.hub.files import Watched
-from arbvantage_provider.protos import hub_pb2, hub_pb2_grpc
+from arbvantage_provider.protos import hub_pb2
 
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.keepalive_time_ms", 60_000),
@@ -38,18 +38,19 @@ class Line:
 
     Attributes:
         channel: as it was opened.
-        stub: calls the hub by it.
-        submit: calls ``SubmitTaskResult``, with the bytes of its message.
+        poll: calls ``GetTask``, with the bytes of its message.
+        submit: the same of ``SubmitTaskResult``.
         calls: how many are under way.
     """
 
     def __init__(self, channel: aio.Channel) -> None:
         self.channel = channel
-        self.stub: Any = hub_pb2_grpc.HubStub(channel)
         make_call: Any = channel.unary_unary
-        # Of a message that it cannot write, gRPC sends an empty one.
+        # Of a message that it cannot write, gRPC sends an empty one: bytes go in.
+        read = hub_pb2.Task.FromString
+        self.poll: Any = make_call("/Hub/GetTask", response_deserializer=read)
         self.submit: Any = make_call(
-            "/Hub/SubmitTaskResult", response_deserializer=hub_pb2.Task.FromString
+            "/Hub/SubmitTaskResult", response_deserializer=read
         )
         self.calls = 0
 
@@ -72,6 +73,8 @@ class Lines:
     Attributes:
         is_encrypted: whether TLS is spoken.
         proxy: as given.
+        steady: the line for all calls, of which none has to be given back; ``None``:
+            ask ``begin``.
 
     Raises:
         ConfigError: if a file of ``tls`` cannot be used.
@@ -104,6 +107,7 @@ class Lines:
             self._credentials = watch_credentials(tls, monotonic=monotonic, warn=warn)
         if tls is not None and tls.server_name is not None:
             self._options += (("grpc.ssl_target_name_override", tls.server_name),)
+        self.steady: Line | None = None
         self._line: Line | None = None
         self._former: set[Line] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -131,6 +135,8 @@ class Lines:
                 self._close(former)
         if self._line is None:
             self._line = Line(self._open())
+            if self._credentials is None:
+                self.steady = self._line
         return self._line
 
     async def find_problem(self) -> str | None:
@@ -159,7 +165,7 @@ class Lines:
         """Close all channels; calls under way are cancelled."""
         if self._line is not None:
             self._former.add(self._line)
-            self._line = None
+            self._line = self.steady = None
         for line in tuple(self._former):
             self._close(line)
         if self._closing:

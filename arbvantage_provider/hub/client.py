@@ -37,7 +37,7 @@ from arbvantage_provider.variables import name_source
 
 Reply = hub_pb2.Task | None
 """``None``: gRPC cannot parse what came, and takes it for a message all the same."""
-Send = Callable[[Line, str], Awaitable[Reply]]
+Send = Callable[[Line, Token], Awaitable[Reply]]
 """Begins a call on a line, with a token."""
 
 GET_TIMEOUT: Final = 60.0
@@ -137,6 +137,8 @@ class HubClient:
         self._provider = provider
         self._lines = lines
         self._gate = gate
+        self._request = b""
+        self._requests_token: Token | None = None
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -247,41 +249,49 @@ class HubClient:
     async def _call(self, kind: Kind, send: Send) -> Reply:
         """One call with the token of the moment; again where another one is had."""
         while True:
-            token = await self._gate.take(kind)
-            line = self._lines.begin()
+            calm, steady = self._gate.calm, self._lines.steady
+            token = calm or await self._gate.take(kind)
+            line = steady or self._lines.begin()
             try:
-                reply = await send(line, token.text)
+                reply = await send(line, token)
             except aio.AioRpcError as error:
-                if error.code() not in _UNAUTHENTICATED or _find_between(error):
-                    if error.code() in _FINAL:
-                        self._accept(kind, token)
-                    raise
-                refusal = self._describe_refusal(error)
+                refusal = self._find_refusal(error, kind, token)
             else:
-                self._accept(kind, token)
+                self._has_met = True
+                if calm is None:
+                    self._gate.accept(kind, token)
                 return reply
             finally:
-                self._lines.end(line)
-                self._gate.release(kind, token)
+                if steady is None:
+                    self._lines.end(line)
+                if calm is None:
+                    self._gate.release(kind, token)
             await self._gate.replace(token, refusal)
 
-    def _accept(self, kind: Kind, token: Token) -> None:
-        self._has_met = True
-        self._gate.accept(kind, token)
+    def _find_refusal(self, error: aio.AioRpcError, kind: Kind, token: Token) -> str:
+        """What the hub says of a token that it refuses; other errors are raised."""
+        if error.code() in _UNAUTHENTICATED and not _find_between(error):
+            return self._describe_refusal(error)
+        if error.code() in _FINAL:
+            self._has_met = True
+            self._gate.accept(kind, token)
+        raise error
 
-    def _poll(self, line: Line, token: str) -> Awaitable[Reply]:
-        request = encode_request(self._provider, token)
-        poll: Awaitable[Reply] = line.stub.GetTask(request, timeout=GET_TIMEOUT)
+    def _poll(self, line: Line, token: Token) -> Awaitable[Reply]:
+        if token is not self._requests_token:
+            self._requests_token = token
+            request = encode_request(self._provider, token.text)
+            self._request = request.SerializeToString()
+        poll: Awaitable[Reply] = line.poll(self._request, timeout=GET_TIMEOUT)
         return poll
 
-    def _submit(self, result: Result, line: Line, token: str) -> Awaitable[Reply]:
-        message = encode_result(result, self._provider, token)
-        if (size := message.ByteSize()) > self.max_send_bytes:
-            raise _TooLong(self.describe_excess(size))
+    def _submit(self, result: Result, line: Line, token: Token) -> Awaitable[Reply]:
         try:
-            written = message.SerializeToString()
+            written = encode_result(result, self._provider, token.text)
         except EncodeError:  # its size is no problem, as was seen before
             raise MemoryError from None
+        if len(written) > self.max_send_bytes:
+            raise _TooLong(self.describe_excess(len(written)))
         submission: Awaitable[Reply] = line.submit(written, timeout=SUBMIT_TIMEOUT)
         return submission
 

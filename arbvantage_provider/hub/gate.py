@@ -34,11 +34,16 @@ class Gate:
     Args:
         source: where the token comes from.
         secrets: told each token before it is shown.
+
+    Attributes:
+        calm: the token, where each call may show it at once and none has to be
+            given back; ``None``: ask ``take``.
     """
 
     def __init__(self, source: TokenSource, secrets: Secrets) -> None:
         self.source: TokenSource = source
         self._secrets = secrets
+        self.calm: Token | None = None
         self._token: Token = self._keep(source.look() or "")
         self._failure = ""
         self._may_read = True
@@ -54,6 +59,7 @@ class Gate:
             ConfigError, AuthenticationError: if the source has none for ``seconds``.
         """
         self._token = self._keep(await self._read(seconds))
+        self._settle()
 
     async def take(self, kind: Kind) -> Token:
         """The token to show; waits while another call finds out if it is taken.
@@ -77,11 +83,13 @@ class Gate:
         if token is self._token:
             self._may_read = True
             self._doubted.discard(kind)
+            self._settle()
 
     def release(self, kind: Kind, token: Token) -> None:
         """A call with ``token`` is over, in whatever way."""
         if self._probes.get(kind) is token:
             del self._probes[kind]
+            self._settle()
             self._wake()
 
     async def replace(self, token: Token, refusal: str) -> None:
@@ -96,6 +104,7 @@ class Gate:
         """
         if token is self._token and not self._failure:
             if self._reading is None:
+                self.calm = None
                 # A task of its own: the call that asks for it may be cancelled.
                 renewal = self._renew(refusal)
                 self._reading = asyncio.create_task(renewal, name="reading the token")
@@ -139,6 +148,11 @@ class Gate:
     def _keep(self, text: str) -> Token:
         self._secrets.add(text)
         return Token(text)
+
+    def _settle(self) -> None:
+        """See whether there is nothing that a call would have to ask for."""
+        is_odd = self._doubted or self._probes or self._reading or self._failure
+        self.calm = None if is_odd or self.source.is_watched else self._token
 
     def _is_closed(self, kind: Kind) -> bool:
         self._check()

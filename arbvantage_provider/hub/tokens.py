@@ -42,10 +42,16 @@ class TokenSource(Protocol):
 
     Attributes:
         setting: what errors tell to look at.
+        is_watched: whether ``look`` may tell of another token.
     """
 
     @property
     def setting(self) -> str:
+        """See above."""
+        ...
+
+    @property
+    def is_watched(self) -> bool:
         """See above."""
         ...
 
@@ -68,6 +74,8 @@ class FixedToken:
     Raises:
         ConfigError: if it is no Unicode text, and so cannot be sent.
     """
+
+    is_watched: bool = False
 
     def __init__(self, token: str) -> None:
         self.setting: str = name_source(_TOKEN)
@@ -98,6 +106,8 @@ class TokenFile:
     Raises:
         ConfigError: if the file holds no token.
     """
+
+    is_watched: bool = True
 
     def __init__(
         self,
@@ -131,6 +141,7 @@ class TokenFromFunction:
     """
 
     setting: str = "the function in auth_token"
+    is_watched: bool = False
 
     def __init__(self, function: TokenFunction, secrets: Secrets) -> None:
         self._function = function

@@ -5,9 +5,16 @@ Source: ``proto/hub.proto``.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jiter
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from typing_extensions import override
 
 from arbvantage_provider.protos import hub_pb2
@@ -51,6 +58,24 @@ class Result(NamedTuple):
     text: bytes
 
 
+def _make_text_result() -> Any:
+    """``TaskResult`` with bytes for its strings, which are the same on the wire.
+
+    What is UTF-8 already is neither decoded nor encoded then.
+    """
+    result = DescriptorProto()
+    hub_pb2.TaskResult.DESCRIPTOR.CopyToProto(result)
+    for field in result.field:
+        field.type = FieldDescriptorProto.TYPE_BYTES
+    file = FileDescriptorProto(name="result", syntax="proto3", message_type=[result])
+    pool = DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return GetMessageClass(pool.FindMessageTypeByName(result.name))
+
+
+_TextResult: Final = _make_text_result()
+
+
 def encode_request(provider: str, token: str) -> hub_pb2.ProviderRequest:
     """What GetTask is called with."""
     return hub_pb2.ProviderRequest(provider=provider, auth_token=token)
@@ -86,23 +111,31 @@ def decode_reply(message: hub_pb2.Task, submitted: str) -> Task | None:
     return task if isinstance(task, Task) else None
 
 
-def encode_result(result: Result, provider: str, token: str) -> hub_pb2.TaskResult:
+def encode_result(result: Result, provider: str, token: str) -> bytes:
     """What SubmitTaskResult is called with; the task's texts are echoed.
 
     A payload or account that is not UTF-8 cannot stand in a proto string: each
     bad byte becomes U+FFFD.
+
+    Raises:
+        EncodeError: if it is longer than any message can be, or there is no memory.
     """
     task = result.task
-    return hub_pb2.TaskResult(
-        id=task.id,
-        provider=provider,
-        auth_token=token,
-        status=result.status,
-        action=task.action,
-        payload=task.payload.decode("utf-8", "replace"),
-        result=result.text.decode(),
-        account=task.account.decode("utf-8", "replace"),
-    )
+    message: bytes = _TextResult(
+        id=task.id.encode(),
+        provider=provider.encode(),
+        auth_token=token.encode(),
+        status=result.status.encode(),
+        action=task.action.encode(),
+        payload=_as_text(task.payload),
+        result=result.text,
+        account=_as_text(task.account),
+    ).SerializeToString()
+    return message
+
+
+def _as_text(raw: bytes) -> bytes:
+    return raw if raw.isascii() else raw.decode("utf-8", "replace").encode()
 
 
 def _read_wait_time(payload: bytes) -> float:

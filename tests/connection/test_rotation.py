@@ -15,7 +15,6 @@ from arbvantage_provider import TLS, ConfigError, Provider
 from arbvantage_provider.connection import parse_address
 from arbvantage_provider.hub.channel import Lines
 from arbvantage_provider.hub.files import Watched
-from arbvantage_provider.protos import hub_pb2
 from arbvantage_provider.testing import LocalHub
 
 Make = Callable[..., Provider]
@@ -147,7 +146,7 @@ def test_a_poll_that_is_held_ends_on_the_channel_where_it_began(authority: Any) 
             warn=pytest.fail,
         )
         line = lines.begin()
-        poll = line.stub.GetTask(hub_pb2.ProviderRequest(), timeout=20)
+        poll = line.poll(b"", timeout=20)
         await asyncio.to_thread(hub.wait_until, lambda: hub.held == 1)
         put(other.certificate, mine.certificate)
         put(other.key, mine.key)

@@ -65,9 +65,7 @@ def decode(data: bytes) -> None:
     assert (decode_reply(message, "another") == task) is bool(message.action)
     answer = dispatch(task.action, task.payload, task.account)
     result = Result(task=task, status=json.loads(answer)["status"], text=answer)
-    sent = hub_pb2.TaskResult.FromString(
-        encode_result(result, "fuzzed", "token").SerializeToString()
-    )
+    sent = hub_pb2.TaskResult.FromString(encode_result(result, "fuzzed", "token"))
     assert (sent.id, sent.action) == (message.id, message.action)
     assert sent.payload == message.payload.decode("utf-8", "replace")
     assert sent.account == message.account.decode("utf-8", "replace")
