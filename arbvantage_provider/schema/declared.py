@@ -29,6 +29,7 @@ from arbvantage_provider.schema.classes import compile_class
 from arbvantage_provider.schema.document import LONGEST, DocumentError, read_object
 from arbvantage_provider.schema.exact import make_check
 from arbvantage_provider.schema.fits import find_misfit
+from arbvantage_provider.schema.key_count import Counter, count_keys, make_counter
 from arbvantage_provider.schema.leaves import STRICT
 from arbvantage_provider.schema.legacy import (
     Extra,
@@ -42,7 +43,7 @@ from arbvantage_provider.schema.objects import takes_object
 from arbvantage_provider.schema.problems import (
     UNBUILDABLE,
     describe_problem,
-    is_of_pydantic,
+    is_misfit,
 )
 from arbvantage_provider.schema.violations import describe_violations
 
@@ -79,6 +80,7 @@ class Schema:
             handler that takes the whole; a ``TypedDict`` of the user says itself.
         adapter: validates and describes ``type``.
         check: validates JSON text, as ``exact.make_check`` made it.
+        count_keys: how many keys a value was read from; ``None``: nobody can tell.
     """
 
     action: str
@@ -90,6 +92,7 @@ class Schema:
     fills_absent: bool = False
     adapter: TypeAdapter[Any]
     check: Callable[[bytes], Any]
+    count_keys: Counter | None
 
     def validate(self, raw: bytes, longest: int = LONGEST) -> Any:
         """The value that the JSON text ``raw`` holds, in ``longest`` bytes at most.
@@ -98,26 +101,35 @@ class Schema:
             InvalidPayloadError: if ``raw`` is no strict JSON object, or does not
                 fit; it names the places and never a value.
         """
-        try:
+        count = self.count_keys if len(raw) <= longest else None
+        if count is None:
             # Not kept: what it takes is free again for what ``check`` builds.
-            read_object(raw, longest)
-        except DocumentError as error:
-            raise self._refuse_text(error.problem) from None
+            self._read(raw, longest)
         try:
-            return self.check(raw)
+            value = self.check(raw)
         except ValidationError as error:
             root = "" if self.role == "payload" else self.role
-            violations = describe_violations(error, read_object(raw, longest), root)
+            violations = describe_violations(error, self._read(raw, longest), root)
             raise self._refuse(violations, error.error_count()) from None
-        except (TypeError, ArithmeticError) as error:
-            if not is_of_pydantic(error):
-                raise
-            raise self._refuse([_misfit(self.role)], 1) from None
         except BaseException as error:
-            # Older releases of pydantic panic where later ones raise an error.
-            if type(error).__name__ != "PanicException":
+            if not is_misfit(error):
                 raise
+            self._read(raw, longest)
             raise self._refuse([_misfit(self.role)], 1) from None
+        if count is not None and count(value) != count_keys(raw):
+            self._read(raw, longest)
+        return value
+
+    def _read(self, raw: bytes, longest: int) -> dict[str, Any]:
+        """The object that ``raw`` holds, each key of which was looked at.
+
+        Raises:
+            InvalidPayloadError: if ``raw`` is no strict JSON object.
+        """
+        try:
+            return read_object(raw, longest)
+        except DocumentError as error:
+            raise self._refuse_text(error.problem) from None
 
     def _refuse_text(self, problem: str) -> InvalidPayloadError:
         root = "" if self.role == "payload" else self.role
@@ -201,6 +213,7 @@ def build_schema(
         fills_absent=fills_absent,
         adapter=adapter,
         check=make_check(adapter),
+        count_keys=make_counter(adapter.core_schema),
     )
 
 
@@ -330,4 +343,5 @@ def any_object(action: str, role: Role, declared: Any = None) -> Schema:
         takes_anything=declared is None,
         adapter=adapter,
         check=make_check(adapter, CoreConfig(strict=True, allow_inf_nan=False)),
+        count_keys=make_counter(adapter.core_schema),
     )

@@ -40,8 +40,16 @@ def describe_problem(error: Exception) -> str:
     return text.partition(" For further information visit")[0][:_LONGEST]
 
 
-def is_of_pydantic(error: Exception) -> bool:
-    """Whether pydantic itself raised it, and not a validator that it called."""
+def is_misfit(error: BaseException) -> bool:
+    """Whether pydantic could not apply a constraint, and says so by such an error.
+
+    What a validator of the author raises is none.
+    """
+    # Older releases panic where later ones raise an error.
+    if type(error).__name__ == "PanicException":
+        return True
+    if not isinstance(error, TypeError | ArithmeticError):
+        return False
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
