@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from arbvantage_provider.worker.answers import Answer
+from arbvantage_provider.worker.deadlines import Deadlines, set_done
 from arbvantage_provider.worker.dispatch import Call, Dispatcher
 from arbvantage_provider.worker.threads import ThreadPool
 
@@ -37,6 +38,7 @@ class Runner:
         self._dispatcher = dispatcher
         self._process = os.getpid()
         self._loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(self._loop)
         self._calls: dict[asyncio.Future[Any], Call] = {}
         self._threads = ThreadPool(slots, "handler")
 
@@ -88,13 +90,10 @@ class Runner:
             self._calls[running] = call
             return running
         call.loop = self._loop
-        timer = self._loop.call_later(call.timeout, _set, ended)
-
-        def end() -> None:
-            timer.cancel()
-            _set(ended)
-
-        return self._threads.run(partial(self._run_sync, call), end)
+        self._deadlines.add(ended, call.timeout)
+        return self._threads.run(
+            partial(self._run_sync, call), partial(self._end, ended)
+        )
 
     def _run_sync(self, call: Call) -> Answer:
         answer = self._dispatcher.run(call)
@@ -104,14 +103,17 @@ class Runner:
     async def _run_async(self, call: Call, ended: asyncio.Future[None]) -> Answer:
         # The loop may have been busy since the task was admitted.
         self._dispatcher.begin(call)
-        timer = self._loop.call_later(call.timeout, _set, ended)
+        self._deadlines.add(ended, call.timeout)
         try:
             answer = await self._dispatcher.run_async(call)
             self._end_copy()
             return answer
         finally:
-            timer.cancel()
-            _set(ended)
+            self._end(ended)
+
+    def _end(self, ended: asyncio.Future[None]) -> None:
+        self._deadlines.remove(ended)
+        set_done(ended)
 
     def _end_copy(self) -> None:
         """End this process if the handler forked, and this is not the worker.
@@ -127,8 +129,3 @@ class Runner:
         if awaited is not None:
             awaited.cancel()
             await asyncio.wait({running}, timeout=self.clean_up)
-
-
-def _set(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
