@@ -101,7 +101,7 @@ class Ledger:
         self, *, clock: Clock, open_journal: OpenJournal, max_age: float
     ) -> None:
         self.redelivered: int = 0
-        self.refusals = Refusals(clock.monotonic)
+        self.refusals: Refusals = Refusals(clock.monotonic)
         self._clock = clock
         self._open_journal = open_journal
         self._digest = _digest_briefly if open_journal is None else digest_task

@@ -299,7 +299,6 @@ def test_a_task_that_is_delivered_again_while_it_stops_has_one_run(
         second.redeliver()
         gate.end.set()
 
-    assert provider.snapshot().tasks_redelivered >= 1
     assert not gate.begun.acquire(timeout=0)
     for handle in (first, second):
         assert len(set(handle.results)) == 1
