@@ -15,7 +15,8 @@ from inspect import unwrap
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-from arbvantage_provider.schema.leaves import read_check, take_integral
+from arbvantage_provider.schema.digits import take_integral
+from arbvantage_provider.schema.leaves import read_check
 
 Counter: TypeAlias = Callable[[Any], int]
 Count: TypeAlias = int | Counter
@@ -110,7 +111,9 @@ class _Builder:
         return self._build_choice(schema["steps"])
 
     def _build_union(self, schema: Any) -> Count:
-        parts = [c[0] if isinstance(c, tuple) else c for c in schema["choices"]]
+        choices: list[Any] = schema["choices"]
+        # A choice may come with a label.
+        parts: list[Any] = [c[0] if type(c) is tuple else c for c in choices]
         return self._build_choice(parts)
 
     def _build_choice(self, parts: list[Any]) -> Count:
