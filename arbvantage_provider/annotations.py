@@ -92,13 +92,24 @@ def read_alias(annotation: Any) -> Any:
         value = typing.get_type_hints(
             holder, vars(module) if module else {}, names, include_extras=True
         )["value"]
-        return substitute(value, parameters, get_args(annotation))
+        args = get_args(annotation) or tuple(map(_read_unsaid, parameters))
+        return substitute(value, parameters, args)
     except Exception as error:
         problem = (
             f"the type alias {alias.__name__} cannot be resolved ({error}); define or "
             "import what it names at the top of its module"
         )
         raise AliasError(problem) from error
+
+
+def _read_unsaid(parameter: Any) -> Any:
+    """What a type variable stands for in an alias that is written without types."""
+    is_free = isinstance(parameter, TypeVar) and not (
+        parameter.__bound__ or parameter.__constraints__
+    )
+    none = typing_extensions.NoDefault
+    has_default = getattr(parameter, "__default__", none) is not none
+    return Any if is_free and not has_default else parameter
 
 
 def substitute(value: Any, parameters: tuple[Any, ...], args: tuple[Any, ...]) -> Any:

@@ -17,7 +17,6 @@ from arbvantage_provider.exceptions import (
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
 from arbvantage_provider.handlers.defaults import open_default
 from arbvantage_provider.handlers.docstring import Docstring, read_docstring
-from arbvantage_provider.handlers.inject import is_injected
 from arbvantage_provider.handlers.invoke import Invoke, make_invoke
 from arbvantage_provider.handlers.options import (
     Option,
@@ -322,7 +321,7 @@ def _compile_account(
     if declared is not None:
         return compile_schema(name, "account", declared, extra=extra)
     for parameter in signature.parameters:
-        if is_injected(parameter.annotation) or _is_annotated(parameter.annotation):
+        if is_special(parameter) or _is_annotated(parameter.annotation):
             continue
         if isinstance(parameter, Option):
             continue

@@ -5,6 +5,7 @@ does with JSON, or depends on how Python is written, it is put right here. What
 JSON Schema has no words for is listed in ``docs/exports.md``.
 """
 
+import enum
 import re
 from typing import Any, Final, cast
 
@@ -41,6 +42,7 @@ _WORDS: Final = {
     "maxLength": ("maxLength", "maxItems", "maxProperties"),
 }
 """What bounds a union, as pydantic writes it, and as JSON Schema does."""
+_DESCRIBED: Final = "pydantic_js_annotation_functions"
 _NOT_HASHABLE: Final = {"not": {"type": ["array", "object"]}}
 _STEP = re.compile(r"([\][,])")
 
@@ -62,6 +64,8 @@ class Generator(GenerateJsonSchema):
 
     @override
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        if self.mode == "validation":
+            schema = _show_unvalidated(schema)
         outside = self._in_strict_text
         self._in_strict_text = outside or _is_strict_text(schema)
         try:
@@ -143,7 +147,7 @@ class Generator(GenerateJsonSchema):
     @override
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
         try:
-            return super().enum_schema(schema)
+            return _add_up(super().enum_schema(schema), schema["cls"])
         except PydanticSerializationError:
             return self.handle_invalid_for_json_schema(
                 schema, "a value that is no JSON"
@@ -228,6 +232,34 @@ class Generator(GenerateJsonSchema):
         if "discriminator" in node:  # without the tag, no member is even tried
             node["required"] = [node["discriminator"]["propertyName"]]
         return node
+
+
+def _add_up(node: JsonSchemaValue, members: Any) -> JsonSchemaValue:
+    """Of a flag, any sum of its members, which is a number."""
+    if not issubclass(members, enum.Flag):
+        return node
+    node = {**node, "type": "integer"}
+    for word in ("enum", "const"):
+        node.pop(word, None)
+    flag = cast("Any", members)
+    if flag._boundary_ is enum.FlagBoundary.STRICT:
+        node |= {"minimum": ~flag._all_bits_, "maximum": flag._all_bits_}
+    values = ", ".join(f"{each.value} ({each.name})" for each in members)
+    return {"description": f"The sum of any of {values}.", **node}
+
+
+def _show_unvalidated(schema: Any) -> Any:
+    """``SkipValidation`` takes anything, where pydantic describes the type in it."""
+    metadata: Any = schema.get("metadata") or {}
+    described: list[Any] = metadata.get(_DESCRIBED, [])
+    kept = [
+        each
+        for each in described
+        if not getattr(each, "__qualname__", "").startswith("SkipValidation.")
+    ]
+    if len(kept) == len(described):
+        return schema
+    return {**schema, "metadata": {**metadata, _DESCRIBED: kept}}
 
 
 def _rename_bounds(node: JsonSchemaValue) -> None:

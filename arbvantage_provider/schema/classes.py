@@ -2,9 +2,11 @@
 
 import copy
 import dataclasses
+import enum
 import inspect
 from collections.abc import (
     Collection,
+    Generator,
     Iterable,
     Mapping,
     MutableMapping,
@@ -95,9 +97,14 @@ def has_parts(class_: Any) -> bool:
     """Whether it is a class that pydantic reads as its parts, and no ``BaseModel``."""
     if issubclass(class_, BaseModel):
         return False
-    if dataclasses.is_dataclass(class_) or is_typeddict(class_):
+    if dataclasses.is_dataclass(class_) or is_typeddict(class_) or is_lazy(class_):
         return True
     return hasattr(class_, "_fields") and issubclass(class_, tuple)
+
+
+def is_lazy(type_: Any) -> bool:
+    """Whether pydantic validates it when the handler looks at it, which is too late."""
+    return (get_origin(type_) or type_) in (Iterable, Generator)
 
 
 def may_be_key(declared: Any) -> bool:
@@ -108,7 +115,8 @@ def may_be_key(declared: Any) -> bool:
     if not inspect.isclass(kind):
         return True
     is_object = has_parts(kind) or issubclass(kind, BaseModel)
-    is_container = issubclass(kind, Collection) and not issubclass(kind, str | bytes)
+    is_one = issubclass(kind, str | bytes | enum.Enum)
+    is_container = issubclass(kind, Collection) and not is_one
     return issubclass(kind, RootModel) or not (is_container or is_object)
 
 

@@ -45,6 +45,7 @@ from arbvantage_provider.schema.problems import (
     describe_problem,
     is_misfit,
 )
+from arbvantage_provider.schema.special import find_instead
 from arbvantage_provider.schema.violations import describe_violations
 
 Role = Literal["payload", "account"]
@@ -178,6 +179,8 @@ def compile_schema(
     )
     if is_optional(declared):
         raise place.refuse("the whole cannot be optional; write the dict itself")
+    if problem := find_instead(declared):
+        raise place.refuse(problem)
     if isinstance(declared, Mapping):
         members = cast("Mapping[object, object]", declared)
         made = compile_dict(members, replace(place, extra=extra), top=True)

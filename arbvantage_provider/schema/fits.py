@@ -1,5 +1,6 @@
 """Whether any JSON fits what pydantic built, and where none does."""
 
+import enum
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import unwrap
 from typing import Any, Final, TypeAlias, cast
@@ -48,7 +49,7 @@ class _Search:
         if (
             problem := _IMPORTS
             if _imports(node)
-            else find_unfit(node, self.definitions)
+            else _find_unsayable(node) or find_unfit(node, self.definitions)
         ):
             return "", problem
         if kind in _PYTHON_ONLY or members:
@@ -87,9 +88,26 @@ def _imports(node: _Node) -> bool:
     return name == "import_string" and function.__module__.startswith("pydantic.")
 
 
-def _list_members(node: _Node) -> list[Any]:
-    """What a literal, or a check of its members, compares the value with."""
+def _find_unsayable(node: _Node) -> str:
+    """What is wrong with a literal, one member of which no payload can give."""
     checked = read_check(_read_function(node))
+    is_literal = node["type"] == "literal" or checked.get("kind") == "literal_error"
+    member = next(
+        (each for each in _list_members(node) if is_literal and not _is_json(each)),
+        None,
+    )
+    if member is None:
+        return ""
+    own = member.value if isinstance(member, enum.Enum) else member
+    write = f"its value, Literal[{own!r}]" if _is_json(own) else "one that JSON has"
+    return f"no JSON value is {member!s}; write {write}"
+
+
+def _list_members(node: _Node) -> list[Any]:
+    """What an enum or literal, or a check of its members, compares the value with."""
+    checked = read_check(_read_function(node))
+    if node["type"] == "enum" and node.get("missing") is None:
+        return [each.value for each in node["members"]]
     return [*checked.get("plain", node.get("expected", ()))]
 
 

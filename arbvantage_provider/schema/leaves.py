@@ -161,6 +161,25 @@ def _require_member(
     return check
 
 
+def _add_members(flag: type[enum.Flag], *, as_key: bool) -> Callable[[Any], Any]:
+    """A check that a value is a sum of a flag's members; ``true`` is no number."""
+    kind: Literal["enum"] = "enum"
+    expected = f"a sum of {_list_choices([repr(each.value) for each in flag])}"
+
+    def check(value: object) -> object:
+        if isinstance(value, bool):
+            raise PydanticKnownError(kind, {"expected": expected})
+        whole = take_integral(value)
+        if as_key and isinstance(value, str) and re.fullmatch(_INTEGER, value):
+            whole = int(value)
+        try:
+            return flag(whole) if type(whole) is int else value
+        except ValueError:
+            raise PydanticKnownError(kind, {"expected": expected}) from None
+
+    return check
+
+
 def read_check(function: object) -> Mapping[str, Any]:
     """The ``kind`` and ``plain`` members of a check of an enum or literal.
 
@@ -279,6 +298,8 @@ def find_marker(leaf: Any, *, as_key: bool = False) -> Marker | None:
         return _Before(_require_member("literal_error", members, as_key=as_key))
     if not isinstance(leaf, type):
         return None
+    if issubclass(leaf, enum.Flag):
+        return _Before(_add_members(leaf, as_key=as_key))
     if issubclass(leaf, enum.Enum) and not _finds_others(leaf):
         return _Before(_require_member("enum", list(leaf), as_key=as_key))
     return _KEYS.get(leaf, _MARKERS.get(leaf)) if as_key else _MARKERS.get(leaf)

@@ -56,6 +56,7 @@ from arbvantage_provider.schema.leaves import (
     make_union,
 )
 from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
+from arbvantage_provider.schema.special import find_instead
 
 _UNIONS = (Union, types.UnionType)
 _VALUES = (
@@ -196,6 +197,9 @@ def _refuse_values(declared: Any, place: Place) -> None:
 
 def _compile_leaf(leaf: Any, metadata: tuple[Any, ...], place: Place) -> Any:
     """A type that has no parts of this grammar; pydantic must know it."""
+    if problem := find_instead(leaf):
+        raise place.refuse(problem)
+    leaf = _make_eager(leaf)
     is_plain = isinstance(leaf, type) and leaf in PLAIN
     try:
         if is_plain or find_marker(leaf) is not None:

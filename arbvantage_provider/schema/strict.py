@@ -34,6 +34,7 @@ from arbvantage_provider.schema.classes import (
     compile_class,
     compile_tagged,
     has_parts,
+    is_lazy,
     name_tags,
     split_discriminator,
 )
@@ -172,7 +173,7 @@ def _tighten(
     if origin in (Union, types.UnionType):
         return _tighten_union(type_, metadata, as_key=as_key)
     is_container = getattr(origin, "__module__", "") in _CONTAINERS
-    if args and is_container and origin is not Callable:
+    if args and is_container and origin is not Callable and not is_lazy(type_):
         return origin[_tighten_items(origin, args)], metadata
     inner = () if _is_whole(type_) else (_StrictClass(),)
     parts = (*inner, *metadata)

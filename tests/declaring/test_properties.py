@@ -6,9 +6,10 @@ import dataclasses
 import datetime as dt
 import enum
 import json
+import types
 import typing
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, TypeAlias
 
@@ -20,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Field,
     RootModel,
+    SkipValidation,
     TypeAdapter,
     ValidationError,
     create_model,
@@ -39,6 +41,15 @@ PATIENT = settings(
 class Color(enum.Enum):
     RED = "red"
     FIVE = 5
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class AnyAccess(enum.IntFlag):
+    READ = 1
 
 
 class Point(BaseModel):
@@ -275,11 +286,13 @@ ANNOTATED: list[Any] = [
     *(Annotated[int, Field(ge=0)], Annotated[str, Field(min_length=1)]),
     *(CatDict, DayClass, Annotated[CatDict | DayClass, Field(discriminator="kind")]),
     *(Callable[[], None], type[int], Annotated[Decimal, Field(decimal_places=1)]),
+    *(Access, AnyAccess, Literal[Color.RED, 1], SkipValidation[int]),
+    *(Iterable[int], typing.Iterable[str], Generator[int, None, None]),
 ]
 json_values = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-2, 2)
+    | st.integers(-2, 4)
     | st.sampled_from([0.5, 1.0, 1e30, -0.0])
     | st.sampled_from(JSON_TEXTS),
     lambda inner: (
@@ -305,7 +318,7 @@ def annotations(draw: st.DrawFn, depth: int = 2) -> Any:
         return draw(st.sampled_from(ANNOTATED))
     inner = draw(annotations(depth - 1))
     other = draw(annotations(depth - 1))
-    key = draw(st.sampled_from([str, int, dt.date, Color]))
+    key = draw(st.sampled_from([str, int, dt.date, Color, Access]))
     several: list[Any] = [
         *(inner, list[inner], dict[key, inner], Optional[inner], tuple[inner, other]),  # noqa: UP045
         *(
@@ -334,6 +347,27 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, BaseModel):
         return same(dict(one), dict(other))
     return not isinstance(one, list | tuple) or all(map(same, one, other))
+
+
+def read_eagerly(declared: Any) -> Any:
+    """The type with a list in place of what pydantic reads when it is looked at."""
+    origin, args = typing.get_origin(declared), typing.get_args(declared)
+    if (origin or declared) in (Iterable, Generator):
+        return list[args[0]] if args else list  # type: ignore[misc]
+    if origin is Annotated:
+        return Annotated[(read_eagerly(args[0]), *args[1:])]
+    if origin in (None, Literal, Callable):
+        return declared
+    return (typing.Union if origin is types.UnionType else origin)[
+        tuple(map(read_eagerly, args))
+    ]
+
+
+def holds_true(value: Any) -> bool:
+    """Whether a boolean stands anywhere in it."""
+    inner = value.values() if isinstance(value, dict) else value
+    is_holder = isinstance(value, dict | list)
+    return isinstance(value, bool) or (is_holder and any(map(holds_true, inner)))
 
 
 def register_field(declared: Any, form: str, received: list[Any]) -> Provider:
@@ -371,7 +405,9 @@ def test_a_handler_receives_what_pydantic_gives_and_the_export_takes(
         provider = register_field(declared, form, received)
     except SchemaError:
         return
-    model = create_model("Model", __config__=STRICT, field=(declared, ...))
+    model = create_model(
+        "Model", __config__=STRICT, field=(read_eagerly(declared), ...)
+    )
     exported = export_json_schema(provider.actions, name="x")
     payload = exported["actions"]["tried"]["payload"]
     check = Draft202012Validator({**payload, "$defs": exported.get("$defs", {})})
@@ -379,6 +415,9 @@ def test_a_handler_receives_what_pydantic_gives_and_the_export_takes(
         text = json.dumps({"field": value})
         status = provider.process_task("tried", text)["status"]
         assert status == "error" or check.is_valid({"field": value})
+        if "Access" in repr(declared) and holds_true(value):
+            received.clear()  # pydantic takes true for a flag of 1
+            continue
         try:
             right = model.model_validate_json(text).__dict__["field"]
         except ValidationError:  # a check may take more, as 1.0 for an int

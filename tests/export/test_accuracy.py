@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 import enum
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, create_model
 from typing_extensions import TypeAliasType, TypedDict
 
 from arbvantage_provider import Provider, StrictModel
@@ -37,6 +37,15 @@ class Pair(NamedTuple):
     left: str
     right: bool = False
     number: int | None = None
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class AnyAccess(enum.IntFlag):
+    READ = 1
 
 
 @dataclasses.dataclass
@@ -126,6 +135,9 @@ LEAVES: tuple[tuple[Any, Values], ...] = (
     (Decimal, numbers | near_texts()),
     (Level, numbers | st.booleans()),
     (Colour, plain),
+    (Access, numbers | st.booleans()),
+    (Iterable[int], near_texts() | st.lists(numbers, max_size=3)),
+    (SkipValidation[int], anything),
     (Literal[1, "a"] | None, plain),
     (Literal[True], plain),
     (Literal[Colour.RED], near_texts()),
@@ -172,6 +184,7 @@ KEYS: tuple[tuple[Any, Values], ...] = (
     (float, near_texts() | numbers.map(str)),
     (bool, st.sampled_from(["true", "false", "True", "1", ""])),
     (Level, st.sampled_from(["1", "2", "3", "1.0", "LOW"])),
+    (AnyAccess, near_texts() | st.integers(-9, 9).map(str)),
     (Colour, st.sampled_from(["red", "RED", "None", "null", "0.5"])),
     (int | dt.date, near_texts()),
     (Annotated[str, Field(pattern="^a")], st.text("ab", max_size=2)),

@@ -4,7 +4,7 @@ import datetime as dt
 import enum
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -37,6 +37,15 @@ class Lax(BaseModel):
     number: int = 0
     flag: bool = False
     at: dt.datetime | None = None
+
+
+class Holed(enum.Flag):
+    READ = 1
+    OWN = 4
+
+
+class Looked(BaseModel):
+    numbers: Iterable[int]
 
 
 class Named(BaseModel):
@@ -97,6 +106,11 @@ ROWS: dict[str, Row] = {
         (Lax, '{"number": "5"}', False),
         (Lax, '{"flag": "yes"}', False),
         (Lax, '{"at": 5}', False),
+    ],
+    "a `Flag`": [(Holed, "2", True)],
+    "an `Iterable` in a `BaseModel`": [
+        (Looked, '{"numbers": "text"}', False),
+        (Looked, '{"numbers": ["text"]}', False),
     ],
     "a field of several names": [(Named, '{"two": 1}', False)],
     "text that is stripped or changed first": [

@@ -76,7 +76,7 @@ def _read_check(part: Any) -> dict[str, Any] | None:
     """``Ge(ge=1)`` as ``{"ge": 1}``; ``None`` where ``Field`` has no such argument."""
     found = _list_attributes(part)
     is_known = type(part).__module__.startswith(("annotated_types", "pydantic"))
-    if found is None or not is_known or not found.keys() <= {*_WORDS}:
+    if not found or not is_known or not found.keys() <= {*_WORDS}:
         return None
     return {word: value for word, value in found.items() if value is not None}
 
