@@ -31,7 +31,7 @@ _PATIENCE: Final = 1.0
 
 
 class NotBegunError(Exception):
-    """A handler was not called, as the provider stops; its task stays in the journal."""
+    """A handler was not called, as the provider stops; its task is not answered."""
 
 
 class Executors:
@@ -146,6 +146,9 @@ class Executors:
         self._waiting.add(job)
         try:
             await asyncio.wait({begun, over}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if not job.cancelled():
+                raise
         finally:
             self._waiting.discard(job)
         if job.cancelled():

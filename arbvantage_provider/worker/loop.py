@@ -263,6 +263,7 @@ class Worker:
         self._runner.clean_up = reserve / 2
         self._interrupting = True
         self._waiting_ends.set()
+        self._executors.withdraw()
         self._none_handling.set()
         _cancel(self._handling)
         await self._wait_until(slots, end)
@@ -429,7 +430,7 @@ class Worker:
     ) -> tuple[Answer, Running | None] | None:
         """The same as ``_answer``, whatever goes wrong on the way.
 
-        ``None``: its handler was not called, and it stays in the journal.
+        ``None``: its handler was not called, and it is not answered.
         """
         self._handling.add(slot)
         self._none_handling.clear()
@@ -480,10 +481,10 @@ class Worker:
         """The answer to a task when the grace is over.
 
         Raises:
-            NotBegunError: if its handler was not called, and there is a journal.
+            NotBegunError: if its handler was not called.
         """
         if not entry.runs:
-            self._keep_if_stopping()
+            raise NotBegunError
         return self._dispatcher.interrupt(task)
 
     def _keep_if_stopping(self) -> None:

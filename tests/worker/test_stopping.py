@@ -243,6 +243,32 @@ def test_a_task_that_waits_for_a_place_is_run_within_the_grace_or_kept(
     assert len(second.results) == 1
 
 
+@pytest.mark.parametrize("hold", HOLDS)
+def test_a_task_that_still_waits_for_a_place_when_the_rest_is_interrupted_is_left(
+    hub: LocalHub, make_provider: Make, gate: Any, settings: dict[str, Any], hold: str
+) -> None:
+    provider = make_provider(max_concurrency=4, shutdown_timeout=0.5, **settings)
+
+    async def wait() -> None:
+        gate.begun.release()
+        await asyncio.Event().wait()
+
+    provider.actions.register("alone", max_concurrency=1)(
+        wait if hold == "hold" else gate.pass_through
+    )
+    first, second = hub.submit("alone"), hub.submit("alone", id="second")
+    hub.next_on_submit = False
+    lost = pytest.raises(HubError, match="1 left unanswered: second")
+    with nullcontext() if settings else lost:  # noqa: SIM117
+        with running(provider, hub):
+            hub.wait_until(lambda: bool(second.handed_out))
+            gate.wait_for()
+            provider.stop()
+
+    assert first.result().message == "'alone' was interrupted: the provider stopped"
+    assert not second.results
+
+
 def test_a_task_that_a_poll_brings_while_it_stops_is_run_after_the_next_start(
     hub: LocalHub, make_provider: Make, runs: list[Any], journal: Path
 ) -> None:
