@@ -4,6 +4,7 @@ A SIGINT that is ignored stays ignored.
 """
 
 import asyncio
+import gc
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
@@ -54,11 +55,29 @@ def run_until_stopped(
             await serve()
 
     try:
-        run_loop(serve_with_signals(), logger)
+        with _nothing_to_collect():
+            run_loop(serve_with_signals(), logger)
     except Forced as error:
         if error.signum == signal.SIGINT:
             raise KeyboardInterrupt from None
         raise SystemExit(128 + error.signum) from None
+
+
+@contextmanager
+def _nothing_to_collect() -> Generator[None]:
+    """Have what is there stay: the collector need not look at it again and again.
+
+    Off the main thread the process is not the provider's, and nothing is done.
+    """
+    is_own = threading.current_thread() is threading.main_thread()
+    if is_own:
+        gc.collect()
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if is_own:
+            gc.unfreeze()
 
 
 @contextmanager

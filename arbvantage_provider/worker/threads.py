@@ -7,6 +7,7 @@ never returns would keep the program alive for ever. These threads are daemons.
 import asyncio
 import contextvars
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
@@ -28,6 +29,8 @@ class ThreadPool:
         self._size = size
         self._name = name
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._ended: deque[_Job] = deque()
+        self._is_told = False
         self._started = 0
         self._busy = 0
 
@@ -48,7 +51,7 @@ class ThreadPool:
         future: asyncio.Future[T] = loop.create_future()
         context = contextvars.copy_context()
 
-        def settle(end: Callable[[], None]) -> None:
+        def settle(end: _Job) -> None:
             self._busy -= 1
             if not future.done():
                 end()
@@ -60,16 +63,30 @@ class ThreadPool:
                 end = partial(future.set_result, context.run(function))
             except BaseException as error:  # noqa: BLE001 - it belongs to the caller
                 end = partial(future.set_exception, _make_settable(error))
-            try:
-                loop.call_soon_threadsafe(settle, end)
-            except RuntimeError:
-                return  # the loop is closed: nobody waits any more
+            self._ended.append(partial(settle, end))
+            self._tell(loop)
 
         if self._busy >= self._started and self._started < self._size:
             self._start_thread()
         self._busy += 1
         self._jobs.put(job)
         return future
+
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake the loop, on a thread, unless it has been woken and not come yet."""
+        if self._is_told:
+            return
+        self._is_told = True
+        try:
+            loop.call_soon_threadsafe(self._settle)
+        except RuntimeError:
+            self._is_told = False  # the loop is closed: nobody waits any more
+
+    def _settle(self) -> None:
+        # First: who ends from now on wakes the loop once more.
+        self._is_told = False
+        while self._ended:
+            self._ended.popleft()()
 
     def close(self) -> None:
         """Let each thread end when its job does."""
