@@ -11,7 +11,6 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -336,11 +335,6 @@ PROGRAM = """
 """
 
 
-def ignore(signals: tuple[int, ...]) -> None:
-    for signum in signals:
-        signal.signal(signum, signal.SIG_IGN)
-
-
 @pytest.fixture
 def program(tmp_path: Path, hub: LocalHub) -> Any:
     """A provider in a process of its own, whose handler has begun."""
@@ -353,12 +347,14 @@ def program(tmp_path: Path, hub: LocalHub) -> Any:
         action: str, grace: float = 30, *, ignored: tuple[int, ...] = ()
     ) -> "subprocess.Popen[str]":
         hub.submit(action)
+        # A shell ignores them: gRPC may abort a process that is forked here.
+        traps = "".join(f"trap '' {int(signum)}; " for signum in ignored)
+        shell = ("sh", "-c", f'{traps}exec "$@"', "sh")
         process = subprocess.Popen(
-            [sys.executable, str(script), hub.url, str(grace)],
+            [*shell, sys.executable, str(script), hub.url, str(grace)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            preexec_fn=partial(ignore, ignored),  # noqa: PLW1509 - as a shell does it
         )
         started.append(process)
         assert process.stdout is not None
