@@ -63,6 +63,7 @@ def test_what_the_queue_has_no_room_for_is_dropped_and_told_of(
     held.free.set()
     wait_for(lambda: "7 log lines were dropped" in held.getvalue())
     provider.logger.info("at last")
+    wait_for(lambda: "at last" in held.getvalue())  # nobody waits so soon after
 
     events = [" ".join(line.split()[1:]) for line in held.getvalue().splitlines()]
     assert events == [
