@@ -52,10 +52,10 @@ if TYPE_CHECKING:
     from arbvantage_provider.provider import Provider
     from arbvantage_provider.responses import ProviderResponse
     from arbvantage_provider.retry import Retry
-    from arbvantage_provider.schema.legacy import optional
+    from arbvantage_provider.schema.dict_schema import optional
     from arbvantage_provider.schema.strict import StrictModel
     from arbvantage_provider.settings import ProviderSettings
-    from arbvantage_provider.worker.snapshot import LimitFigures, Snapshot
+    from arbvantage_provider.worker.metrics.snapshot import LimitFigures, Snapshot
 
 __version__ = "0.1.0"
 
@@ -102,7 +102,7 @@ _ROOMS = {
     "Action": "actions",
     "Actions": "actions",
     "Inject": "handlers.inject",
-    "LimitFigures": "worker.snapshot",
+    "LimitFigures": "worker.metrics.snapshot",
     "Logger": "logger",
     "Outcome": "middleware",
     "ProcessPool": "executors.pool",
@@ -110,12 +110,12 @@ _ROOMS = {
     "ProviderResponse": "responses",
     "ProviderSettings": "settings",
     "Retry": "retry",
-    "Snapshot": "worker.snapshot",
+    "Snapshot": "worker.metrics.snapshot",
     "StrictModel": "schema.strict",
     "TLS": "connection",
     "TaskContext": "context",
     "TaskInfo": "middleware",
-    "optional": "schema.legacy",
+    "optional": "schema.dict_schema",
 }
 
 

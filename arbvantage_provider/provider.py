@@ -18,9 +18,9 @@ from arbvantage_provider.context import Profile
 from arbvantage_provider.exceptions import AuthenticationError, ConfigError
 from arbvantage_provider.executors.importing import check_start
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
-from arbvantage_provider.hub.channel import Lines
+from arbvantage_provider.hub.channel_pool import Lines
 from arbvantage_provider.hub.client import HubClient
-from arbvantage_provider.hub.gate import Gate
+from arbvantage_provider.hub.auth import Gate
 from arbvantage_provider.hub.tokens import (
     FixedToken,
     TokenFile,
@@ -60,24 +60,24 @@ from arbvantage_provider.variables import (
     name_source,
     reading,
 )
-from arbvantage_provider.worker.answers import Format
-from arbvantage_provider.worker.dispatch import Dispatcher
-from arbvantage_provider.worker.executors import Executors
-from arbvantage_provider.worker.inline import Content, dispatch_here, process
-from arbvantage_provider.worker.ledger import Ledger
+from arbvantage_provider.worker.execution.encoder import Format
+from arbvantage_provider.worker.execution.dispatcher import Dispatcher
+from arbvantage_provider.worker.execution.executors import Executors
+from arbvantage_provider.worker.in_process import Content, dispatch_here, process
+from arbvantage_provider.worker.delivery.tracker import Ledger
 from arbvantage_provider.worker.lifecycle import Lifecycle
-from arbvantage_provider.worker.lifespan import Made
-from arbvantage_provider.worker.lifespans import Lifespans
-from arbvantage_provider.worker.limits import Limits, check_monitor, describe_unused
-from arbvantage_provider.worker.loop import Worker
-from arbvantage_provider.worker.pace import Pace
-from arbvantage_provider.worker.places import Places, WaitingRoom
-from arbvantage_provider.worker.signals import run_until_stopped
-from arbvantage_provider.worker.snapshot import Snapshot
-from arbvantage_provider.worker.waits import Ending
+from arbvantage_provider.worker.lifespan.lifespan import Made
+from arbvantage_provider.worker.lifespan.manager import Lifespans
+from arbvantage_provider.worker.limits.limits import Limits, check_monitor, describe_unused
+from arbvantage_provider.worker.worker import Worker
+from arbvantage_provider.worker.polling import Pace
+from arbvantage_provider.worker.limits.concurrency import Places, WaitingRoom
+from arbvantage_provider.worker.runtime.signals import run_until_stopped
+from arbvantage_provider.worker.metrics.snapshot import Snapshot
+from arbvantage_provider.worker.runtime.backoff import Ending
 
 if TYPE_CHECKING:
-    from arbvantage_provider.worker.journal import Journal
+    from arbvantage_provider.worker.delivery.journal import Journal
 
 _new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 Around = TypeVar("Around", bound=Middleware)
@@ -707,7 +707,7 @@ class Provider:
 
     def _open_journal(self, path: str, hub: str) -> "Journal":
         # On use, as SQLite is of no use to others.
-        from arbvantage_provider.worker.journal import Journal, Store  # noqa: PLC0415
+        from arbvantage_provider.worker.delivery.journal import Journal, Store  # noqa: PLC0415
 
         name = self._hub_name or read_address(hub).target
         sync = self.settings.journal_sync

@@ -12,8 +12,8 @@ from arbvantage_provider.handlers.invoke import Invoke
 from arbvantage_provider.handlers.plan import CallPlan
 from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
 from arbvantage_provider.retry import Retry
-from arbvantage_provider.schema.declared import Schema
-from arbvantage_provider.schema.document import LONGEST
+from arbvantage_provider.schema.compiled_schema import Schema
+from arbvantage_provider.schema.strict_json import LONGEST
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

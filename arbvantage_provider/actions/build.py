@@ -24,7 +24,7 @@ from arbvantage_provider.handlers.options import (
     find_kwargs_problem,
 )
 from arbvantage_provider.handlers.plan import CallPlan, is_special, plan_call
-from arbvantage_provider.handlers.readers import NAMED
+from arbvantage_provider.handlers.handler_inputs import NAMED
 from arbvantage_provider.handlers.retry import retry_async, retry_sync
 from arbvantage_provider.handlers.signature import (
     Signature,
@@ -41,13 +41,13 @@ from arbvantage_provider.handlers.types import (
 from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
 from arbvantage_provider.rate_limit.check import find_monitor_problem
 from arbvantage_provider.retry import Retry
-from arbvantage_provider.schema.declared import (
+from arbvantage_provider.schema.compiled_schema import (
     Role,
     Schema,
     any_object,
     compile_schema,
 )
-from arbvantage_provider.schema.legacy import Extra
+from arbvantage_provider.schema.dict_schema import Extra
 from arbvantage_provider.schema.signature import compile_signature
 
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.build import build_action, check_limit
-from arbvantage_provider.actions.sending import check_sendable
+from arbvantage_provider.actions.picklable import check_sendable
 from arbvantage_provider.exceptions import (
     ActionNotFoundError,
     DuplicateActionError,
@@ -20,7 +20,7 @@ from arbvantage_provider.exceptions import (
 from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
 from arbvantage_provider.retry import Retry
-from arbvantage_provider.schema.legacy import Extra
+from arbvantage_provider.schema.dict_schema import Extra
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Payload = TypeVar("Payload")

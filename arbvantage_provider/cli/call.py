@@ -10,7 +10,7 @@ from arbvantage_provider.cli.fields import Fields, describe_fields
 from arbvantage_provider.cli.input import read_input
 from arbvantage_provider.cli.output import format_json, open_output
 from arbvantage_provider.cli.target import load_provider
-from arbvantage_provider.cli.theirs import run_theirs
+from arbvantage_provider.cli.user_code import run_theirs
 
 
 def call_action(

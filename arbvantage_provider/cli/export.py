@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from arbvantage_provider.cli.output import format_json, open_output
 from arbvantage_provider.cli.target import load_provider
-from arbvantage_provider.cli.theirs import run_theirs
+from arbvantage_provider.cli.user_code import run_theirs
 from arbvantage_provider.export import (
     export_asyncapi,
     export_json_schema,

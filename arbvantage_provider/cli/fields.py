@@ -11,7 +11,7 @@ from typing import Any, Final, TypeGuard
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from arbvantage_provider.schema.declared import Schema
+from arbvantage_provider.schema.compiled_schema import Schema
 
 Node = Mapping[str, Any]
 """A JSON Schema, or one of those inside it."""

@@ -8,7 +8,7 @@ from typing import Any
 from arbvantage_provider.cli.errors import Misuse
 from arbvantage_provider.cli.output import format_json, open_output, say
 from arbvantage_provider.exceptions import JournalError
-from arbvantage_provider.worker.journal import Row, list_rows
+from arbvantage_provider.worker.delivery.journal import Row, list_rows
 
 _LONGEST = 60
 

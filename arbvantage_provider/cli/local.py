@@ -12,8 +12,8 @@ from arbvantage_provider.cli.progress import Progress
 from arbvantage_provider.cli.start import start
 from arbvantage_provider.cli.tasks import TaskLine
 from arbvantage_provider.connection import name_scheme
-from arbvantage_provider.hub.local import LocalHub
-from arbvantage_provider.hub.results import HubResult
+from arbvantage_provider.local_hub.local_hub import LocalHub
+from arbvantage_provider.local_hub.results import HubResult
 from arbvantage_provider.provider import Provider
 
 STATUSES = ("success", "warning", "error", "limit")

@@ -1,7 +1,7 @@
 """Starting a provider, and what each of its failures ends the process with."""
 
 from arbvantage_provider.cli.errors import Failure, NoHub, TokenRefused
-from arbvantage_provider.cli.theirs import blame
+from arbvantage_provider.cli.user_code import blame
 from arbvantage_provider.exceptions import (
     AuthenticationError,
     ConnectionError,  # noqa: A004 - the name is the contract's

@@ -11,8 +11,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from arbvantage_provider.cli.errors import Misuse, suggest
-from arbvantage_provider.cli.source import import_source
-from arbvantage_provider.cli.theirs import run_theirs
+from arbvantage_provider.cli.module_loader import import_source
+from arbvantage_provider.cli.user_code import run_theirs
 from arbvantage_provider.executors.importing import importing
 from arbvantage_provider.provider import Provider
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from arbvantage_provider.actions import Actions
 from arbvantage_provider.export.names import name_tools
-from arbvantage_provider.export.nodes import Node, drop_tags, point, transform
-from arbvantage_provider.export.registry import Described, describe
+from arbvantage_provider.export.schema_walk import Node, drop_tags, point, transform
+from arbvantage_provider.export.catalogue import Described, describe
 from arbvantage_provider.export.responses import (
     OTHER,
     describe_other,

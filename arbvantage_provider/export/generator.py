@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError, core_schema
 from typing_extensions import override
 
 from arbvantage_provider.export.defaults import is_showable, list_sets
-from arbvantage_provider.export.forms import (
+from arbvantage_provider.export.string_formats import (
     Zone,
     describe_datetime,
     describe_decimal_text,
@@ -27,7 +27,7 @@ from arbvantage_provider.export.forms import (
     describe_time,
     describe_uuid,
 )
-from arbvantage_provider.schema.leaves import FORMS
+from arbvantage_provider.schema.scalars import FORMS
 
 CLASS: Final = "x-class"
 """The keyword that a definition has its class's name under, until it is named."""
@@ -279,7 +279,7 @@ def _close(node: JsonSchemaValue, schema: Any) -> JsonSchemaValue:
 
 
 def _is_strict_text(schema: Any) -> bool:
-    """Whether a schema is what ``schema.leaves`` makes of a type that is text."""
+    """Whether a schema is what ``schema.scalars`` makes of a type that is text."""
     if schema["type"] == "json-or-python":
         schema = schema["json_schema"]
     if schema["type"] != "chain":

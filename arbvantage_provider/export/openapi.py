@@ -7,8 +7,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from arbvantage_provider.actions import Actions
-from arbvantage_provider.export.nodes import Node, point
-from arbvantage_provider.export.registry import Described, describe
+from arbvantage_provider.export.schema_walk import Node, point
+from arbvantage_provider.export.catalogue import Described, describe
 from arbvantage_provider.export.responses import (
     OTHER,
     describe_other,

@@ -1,12 +1,12 @@
 """What a task is answered with, as JSON Schema.
 
-Source: ``worker.answers``, which writes the answers in these two forms.
+Source: ``worker.execution.encoder``, which writes the answers in these two forms.
 """
 
 from typing import Final
 
-from arbvantage_provider.export.nodes import DEFINITIONS, Node
-from arbvantage_provider.export.registry import Described
+from arbvantage_provider.export.schema_walk import DEFINITIONS, Node
+from arbvantage_provider.export.catalogue import Described
 
 OTHER: Final = "OtherResponse"
 """The name of the type of all responses but successes."""

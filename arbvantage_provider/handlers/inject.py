@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from arbvantage_provider.exceptions import HandlerSignatureError
 from arbvantage_provider.handlers.defaults import EMPTY, find_maker
-from arbvantage_provider.handlers.readers import Inputs, Reader, read_default
+from arbvantage_provider.handlers.handler_inputs import Inputs, Reader, read_default
 
 T = TypeVar("T")
 _UNIONS: Final = (Union, types.UnionType)

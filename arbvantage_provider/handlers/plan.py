@@ -21,7 +21,7 @@ from arbvantage_provider.handlers.inject import (
 )
 from arbvantage_provider.handlers.loggers import asks_for_logger, find_wrap
 from arbvantage_provider.handlers.options import ABSENT
-from arbvantage_provider.handlers.readers import (
+from arbvantage_provider.handlers.handler_inputs import (
     LOCAL,
     NAMED,
     Reader,

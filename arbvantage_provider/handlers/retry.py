@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import Any
 
 from arbvantage_provider.handlers.invoke import Invoke
-from arbvantage_provider.handlers.readers import Inputs
+from arbvantage_provider.handlers.handler_inputs import Inputs
 from arbvantage_provider.retry import Retry
 
 

@@ -20,9 +20,9 @@ from arbvantage_provider.exceptions import (
     ConnectionError,  # noqa: A004 - the name is the contract's
     ProtocolError,
 )
-from arbvantage_provider.hub.channel import Line, Lines
+from arbvantage_provider.hub.channel_pool import Line, Lines
 from arbvantage_provider.hub.faults import UNKNOWN, explain, find_answer_between
-from arbvantage_provider.hub.gate import Gate, Kind, Token
+from arbvantage_provider.hub.auth import Gate, Kind, Token
 from arbvantage_provider.hub.wire import (
     Pause,
     Result,

@@ -18,7 +18,7 @@ from arbvantage_provider.rate_limit.monitor import (
     Reservation,
     ReservingRateLimitMonitor,
 )
-from arbvantage_provider.rate_limit.redis import RedisRateLimitMonitor
+from arbvantage_provider.rate_limit.redis.monitor import RedisRateLimitMonitor
 
 __all__ = [
     "AdvancedRateLimitMonitor",

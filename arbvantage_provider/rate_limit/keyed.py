@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.exceptions import ConfigError
-from arbvantage_provider.rate_limit.bounds import check_count
+from arbvantage_provider.rate_limit.validation import check_count
 from arbvantage_provider.rate_limit.monitor import (
     RateLimitMonitor,
     ReservingRateLimitMonitor,

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.exceptions import ConfigError
-from arbvantage_provider.rate_limit.bounds import (
+from arbvantage_provider.rate_limit.validation import (
     check_calls_per_second,
     check_count,
     check_rate,
@@ -20,7 +20,7 @@ from arbvantage_provider.rate_limit.monitor import (
     Reservation,
 )
 from arbvantage_provider.rate_limit.notices import tell
-from arbvantage_provider.rate_limit.rules import Bucket, Rule, Window
+from arbvantage_provider.rate_limit.algorithms import Bucket, Rule, Window
 
 _SYSTEM_CLOCK = SystemClock()
 _THRESHOLDS = ("warning_threshold", "critical_threshold")

@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 from typing_extensions import is_typeddict
 
-from arbvantage_provider.schema.tighten import tighten
+from arbvantage_provider.schema.strict_core import tighten
 
 
 def compile_class(type_: Any, *, closed: bool = False) -> Any:

@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic_core import PydanticCustomError
 
-from arbvantage_provider.schema.document import list_floats
+from arbvantage_provider.schema.strict_json import list_floats
 
 SEVERAL: Final = "decimal_number"
 """The kind of error of a float whose text is not known."""

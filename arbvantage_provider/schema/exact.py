@@ -37,7 +37,7 @@ from arbvantage_provider.schema.digits import (
     refuse_several,
     take_integral,
 )
-from arbvantage_provider.schema.leaves import FULL_FORMS, read_check
+from arbvantage_provider.schema.scalars import FULL_FORMS, read_check
 from arbvantage_provider.schema.parts import Node, map_parts
 from arbvantage_provider.schema.violations import resolve
 

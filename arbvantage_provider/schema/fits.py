@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, cast
 from pydantic_core import CoreSchema
 
 from arbvantage_provider.schema.constraints import find_unfit
-from arbvantage_provider.schema.leaves import read_check
+from arbvantage_provider.schema.scalars import read_check
 
 _Node: TypeAlias = Mapping[str, Any]
 

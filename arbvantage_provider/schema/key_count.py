@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from arbvantage_provider.schema.digits import take_integral
-from arbvantage_provider.schema.leaves import read_check
+from arbvantage_provider.schema.scalars import read_check
 
 Counter: TypeAlias = Callable[[Any], int]
 Count: TypeAlias = int | Counter

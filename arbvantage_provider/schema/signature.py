@@ -6,8 +6,8 @@ from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 
-from arbvantage_provider.schema.declared import Schema, build_schema
-from arbvantage_provider.schema.legacy import (
+from arbvantage_provider.schema.compiled_schema import Schema, build_schema
+from arbvantage_provider.schema.dict_schema import (
     Extra,
     Place,
     camel,

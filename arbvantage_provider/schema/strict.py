@@ -38,7 +38,7 @@ from arbvantage_provider.schema.classes import (
     name_tags,
     split_discriminator,
 )
-from arbvantage_provider.schema.leaves import (
+from arbvantage_provider.schema.scalars import (
     STRICT,
     add_check,
     find_marker,

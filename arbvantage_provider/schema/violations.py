@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticKnownError
 from pydantic_core.core_schema import ErrorType
 
 from arbvantage_provider.exceptions import Violation
-from arbvantage_provider.schema.leaves import FORMS
+from arbvantage_provider.schema.scalars import FORMS
 from arbvantage_provider.text import escape
 
 MOST: Final = 100

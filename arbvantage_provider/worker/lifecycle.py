@@ -8,7 +8,7 @@ from functools import partial
 
 from arbvantage_provider.exceptions import ProviderError
 from arbvantage_provider.observe.redaction import Redactor
-from arbvantage_provider.worker.loop import Worker
+from arbvantage_provider.worker.worker import Worker
 
 
 class Lifecycle:

@@ -10,7 +10,7 @@ import pytest
 from arbvantage_provider.cli.arguments import read_pairs
 from arbvantage_provider.cli.errors import Misuse
 from arbvantage_provider.cli.fields import Fields, describe_fields
-from arbvantage_provider.schema.declared import any_object, compile_schema
+from arbvantage_provider.schema.compiled_schema import any_object, compile_schema
 
 
 def fields_of(**declared: Any) -> Fields:

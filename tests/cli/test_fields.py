@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from arbvantage_provider.cli.fields import ABSENT, Fields, describe_fields, read_fields
-from arbvantage_provider.schema.declared import compile_schema
+from arbvantage_provider.schema.compiled_schema import compile_schema
 
 
 class Colour(enum.Enum):

@@ -14,7 +14,7 @@ import pytest
 from arbvantage_provider.hub.wire import encode_request
 from arbvantage_provider.protos import hub_pb2_grpc
 from arbvantage_provider.testing import LocalHub
-from arbvantage_provider.worker.journal import list_rows
+from arbvantage_provider.worker.delivery.journal import list_rows
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.Popen[str]]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from arbvantage_provider.export.models import export_models
-from arbvantage_provider.export.python import layout
+from arbvantage_provider.codegen.models import export_models
+from arbvantage_provider.codegen import formatter
 
 Generate = Callable[..., str]
 Load = Callable[[str], Any]
@@ -30,7 +30,7 @@ def find_nothing(_: str, path: object = None) -> None:
 
 @pytest.fixture
 def no_ruff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout.shutil, "which", find_nothing)
+    monkeypatch.setattr(formatter.shutil, "which", find_nothing)
 
 
 @pytest.mark.parametrize("program", ["orders", "handlers"])
@@ -40,7 +40,7 @@ def test_models_are_the_same_code_without_ruff(
     generate(program)
     provider = load("program").provider
     code = export_models(provider.actions, name=provider.name)
-    monkeypatch.setattr(layout.shutil, "which", find_nothing)
+    monkeypatch.setattr(formatter.shutil, "which", find_nothing)
     plain = export_models(provider.actions, name=provider.name)
     assert ast.dump(ast.parse(plain)) == ast.dump(ast.parse(code))
 
@@ -73,5 +73,5 @@ def test_a_ruff_that_cannot_be_run_is_none(
     def find_it(_: str, path: object = None) -> str:
         return str(broken)
 
-    monkeypatch.setattr(layout.shutil, "which", find_it)
+    monkeypatch.setattr(formatter.shutil, "which", find_it)
     assert "class CreateAUserPayload(StrictModel):" in generate(LONG)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arbvantage_provider import Provider
-from arbvantage_provider.export.models import export_models
+from arbvantage_provider.codegen.models import export_models
 
 Generate = Callable[..., str]
 Load = Callable[[str], Any]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pydantic import AfterValidator, StringConstraints
 
-from arbvantage_provider.export.python.names import Scope
-from arbvantage_provider.export.python.references import UnspeakableError
-from arbvantage_provider.export.python.values import Values
+from arbvantage_provider.codegen.names import Scope
+from arbvantage_provider.codegen.imports import UnspeakableError
+from arbvantage_provider.codegen.values import Values
 
 
 class Color(enum.Enum):

@@ -13,7 +13,7 @@ import pytest
 
 from arbvantage_provider import TLS, ConfigError, Provider
 from arbvantage_provider.connection import parse_address
-from arbvantage_provider.hub.channel import Lines
+from arbvantage_provider.hub.channel_pool import Lines
 from arbvantage_provider.hub.files import Watched
 from arbvantage_provider.testing import LocalHub
 

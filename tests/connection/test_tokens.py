@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from arbvantage_provider import AuthenticationError, ConfigError, Provider
-from arbvantage_provider.hub.gate import Gate
+from arbvantage_provider.hub.auth import Gate
 from arbvantage_provider.hub.tokens import TokenFile, TokenFromFunction
 from arbvantage_provider.observe.redaction import Redactor
 from arbvantage_provider.testing import LocalHub

@@ -21,9 +21,9 @@ from arbvantage_provider import (
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.journal import store
-from arbvantage_provider.worker.journal.store import Store
-from arbvantage_provider.worker.ledger import digest_task
+from arbvantage_provider.worker.delivery.journal import store
+from arbvantage_provider.worker.delivery.journal.store import Store
+from arbvantage_provider.worker.delivery.tracker import digest_task
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")

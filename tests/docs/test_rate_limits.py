@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from arbvantage_provider.settings import MonitorErrorPolicy
-from arbvantage_provider.worker.snapshot import LimitFigures
+from arbvantage_provider.worker.metrics.snapshot import LimitFigures
 
 ReadTable = Callable[[str, str], list[list[str]]]
 

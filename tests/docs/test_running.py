@@ -15,7 +15,7 @@ from typing_extensions import override
 from arbvantage_provider import ActionError, Outcome, Provider, Retry, TaskInfo
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker import submit
+from arbvantage_provider.worker.delivery import submitter
 
 ReadTable = Callable[[str, str], list[list[str]]]
 
@@ -79,7 +79,7 @@ def read_log(file: Path) -> set[tuple[str, str]]:
 def test_the_lines_about_tasks_are_those_that_are_logged(
     shop: Shop, tmp_path: Path, read_table: ReadTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "FIRST_PARKED_WAIT", 0.01)
+    monkeypatch.setattr(submitter, "FIRST_PARKED_WAIT", 0.01)
     for item in ("milk", "salt", "nan"):
         shop.process_task("order", {"item": item})
     shop.process_task("wait", {})
@@ -92,7 +92,7 @@ def test_the_lines_about_tasks_are_those_that_are_logged(
             hub.submit("order", {"item": "tea"}).result()
             hub.fail_submits("UNAVAILABLE", recorded=True)
             hub.submit("pay").result()
-            hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="parked")
+            hub.fail_submits("INTERNAL", times=submitter.PATIENCE, id="parked")
             hub.submit("pay", id="parked").result()
             hub.fail_submits("INVALID_ARGUMENT")
             hub.submit("pay")

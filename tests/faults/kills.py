@@ -34,7 +34,7 @@ from provider_process import (
 
 from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.testing import LocalHub, TaskHandle
-from arbvantage_provider.worker.journal import list_rows
+from arbvantage_provider.worker.delivery.journal import list_rows
 
 SLOTS: Final = 8
 BUSY: Final = 0.15

@@ -29,7 +29,7 @@ from arbvantage_provider import (
     TaskContext,
 )
 from arbvantage_provider.clock import SystemClock
-from arbvantage_provider.hub import channel
+from arbvantage_provider.hub import channel_pool
 
 SETTINGS: dict[str, Any] = json.loads(sys.argv[1])
 GATE = threading.Event()
@@ -264,13 +264,13 @@ def open_journal() -> str:
 
 def set_keepalive(seconds: float) -> None:
     """Shorten what takes a minute and more in service, each option in proportion."""
-    options: dict[str, int] = dict(channel.OPTIONS)
+    options: dict[str, int] = dict(channel_pool.OPTIONS)
     share = seconds * 1000 / options["grpc.keepalive_time_ms"]
     changed = tuple(
         (name, int(value * share) if _TIMES.search(name) else value)
         for name, value in options.items()
     )
-    setattr(channel, "OPTIONS", changed)  # noqa: B010 - it is final
+    setattr(channel_pool, "OPTIONS", changed)  # noqa: B010 - it is final
 
 
 def obey() -> None:

@@ -17,7 +17,7 @@ from arbvantage_provider import ConfigError, Provider, TaskContext
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.journal import list_rows
+from arbvantage_provider.worker.delivery.journal import list_rows
 
 Start = Callable[..., ProviderProcess]
 HOUR = 3600.0

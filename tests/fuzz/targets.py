@@ -25,7 +25,7 @@ from arbvantage_provider.hub.wire import (
     encode_result,
 )
 from arbvantage_provider.protos import hub_pb2
-from arbvantage_provider.schema.declared import compile_schema
+from arbvantage_provider.schema.compiled_schema import compile_schema
 
 STATUSES: Final = {"success", "error", "warning", "limit"}
 MODEL: Final[dict[str, Any]] = {

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import grpc
 import pytest
 
-from arbvantage_provider.hub.local import LocalHub
+from arbvantage_provider.local_hub.local_hub import LocalHub
 from arbvantage_provider.protos import hub_pb2, hub_pb2_grpc
 
 TOKEN = "secret"

@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 import pytest
 
-from arbvantage_provider.hub.local import LocalHub
-from arbvantage_provider.hub.results import HubResult
-from arbvantage_provider.hub.server import DaemonThreads
+from arbvantage_provider.local_hub.local_hub import LocalHub
+from arbvantage_provider.local_hub.results import HubResult
+from arbvantage_provider.local_hub.server import DaemonThreads
 from arbvantage_provider.protos import hub_pb2, hub_pb2_grpc
 
 
@@ -220,7 +220,7 @@ def test_an_error_on_a_thread_reaches_the_future() -> None:
 
 
 FORGETFUL = """
-from arbvantage_provider.hub.local import LocalHub
+from arbvantage_provider.local_hub.local_hub import LocalHub
 
 hub = LocalHub(idle="long_poll", long_poll=3_600)
 hub.start()

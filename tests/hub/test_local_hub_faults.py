@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from arbvantage_provider.hub.local import LocalHub
+from arbvantage_provider.local_hub.local_hub import LocalHub
 from arbvantage_provider.protos import hub_pb2
 
 EMPTY = hub_pb2.Task()

@@ -10,9 +10,9 @@ import pytest
 
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.testing import LocalHub
-from arbvantage_provider.worker.journal import store
-from arbvantage_provider.worker.journal.store import Change, Store
-from arbvantage_provider.worker.ledger import digest_task
+from arbvantage_provider.worker.delivery.journal import store
+from arbvantage_provider.worker.delivery.journal.store import Change, Store
+from arbvantage_provider.worker.delivery.tracker import digest_task
 
 NAME = "tested"
 

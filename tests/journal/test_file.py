@@ -20,9 +20,10 @@ from arbvantage_provider import ConfigError, JournalError, Provider
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.event_loop import MOST_THREADS
-from arbvantage_provider.worker.journal import Journal, batches
-from arbvantage_provider.worker.journal.store import Store
+from arbvantage_provider.worker.runtime.event_loop import MOST_THREADS
+from arbvantage_provider.worker.delivery.journal import Journal
+from arbvantage_provider.worker.delivery.journal import writer
+from arbvantage_provider.worker.delivery.journal.store import Store
 
 Look = Callable[[str], list[Any]]
 TOKEN = "canary-token-0123456789"
@@ -201,7 +202,7 @@ def test_a_change_of_the_folder_does_not_lose_the_file(
 def test_a_program_that_keeps_the_file_busy_is_told_of_and_waited_for(
     path: Path, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "BUSY_FOR_LONG", 0.1)
+    monkeypatch.setattr(writer, "BUSY_FOR_LONG", 0.1)
     log = path.parent / "log"
     provider = make_provider(path, log_file=str(log))
     with (
@@ -294,7 +295,7 @@ WITHOUT_MEMORY = """
 import sqlite3, sys
 from arbvantage_provider import JournalError
 from arbvantage_provider.hub.wire import Task
-from arbvantage_provider.worker.journal.store import Store, arrive
+from arbvantage_provider.worker.delivery.journal.store import Store, arrive
 
 file = Store(sys.argv[1], provider="tested", hub="hub:1")
 sqlite3.connect(":memory:").execute("PRAGMA hard_heap_limit = 3000000")

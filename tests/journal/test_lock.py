@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from arbvantage_provider import JournalError
-from arbvantage_provider.worker.journal import list_rows
-from arbvantage_provider.worker.journal.store import Store
+from arbvantage_provider.worker.delivery.journal import list_rows
+from arbvantage_provider.worker.delivery.journal.store import Store
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere there are no locks of open files"
@@ -22,7 +22,7 @@ IN_USE = "is in use by another provider"
 OPEN = """
 import os, sys
 from arbvantage_provider import JournalError
-from arbvantage_provider.worker.journal.store import Store
+from arbvantage_provider.worker.delivery.journal.store import Store
 
 try:
     store = Store(sys.argv[1], provider="tested", hub="hub:1")

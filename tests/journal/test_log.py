@@ -15,8 +15,8 @@ import pytest
 
 from arbvantage_provider import HubError, JournalError, Provider
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.journal import list_rows
-from arbvantage_provider.worker.journal.store import Store
+from arbvantage_provider.worker.delivery.journal import list_rows
+from arbvantage_provider.worker.delivery.journal.store import Store
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix", reason="elsewhere nobody removes a file that is open"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from arbvantage_provider import JournalError
-from arbvantage_provider.worker.journal import list_rows
-from arbvantage_provider.worker.journal.store import Store
+from arbvantage_provider.worker.delivery.journal import list_rows
+from arbvantage_provider.worker.delivery.journal.store import Store
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners are those of POSIX")
 as_root = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from typing import Any
 from typing_extensions import override
 
 from arbvantage_provider.rate_limit import RedisRateLimitMonitor, Reservation
-from arbvantage_provider.rate_limit.server import Reply
+from arbvantage_provider.rate_limit.redis.client import Reply
 
 
 class Taker(RedisRateLimitMonitor):

@@ -1,6 +1,6 @@
 """What one process remembers of shared limits stays small."""
 
-from arbvantage_provider.rate_limit.memory import MOST_KEYS, Memory
+from arbvantage_provider.rate_limit.redis.limit_state import MOST_KEYS, Memory
 
 MINUTE = 60_000_000
 

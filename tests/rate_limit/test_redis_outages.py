@@ -20,7 +20,7 @@ from tls_front import behind_tls, make_certificate
 from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.exceptions import RateLimitUnavailableError
 from arbvantage_provider.rate_limit import RedisRateLimitMonitor, Reservation
-from arbvantage_provider.rate_limit.outage import HOLD_OFF
+from arbvantage_provider.rate_limit.redis.circuit_breaker import HOLD_OFF
 
 T = TypeVar("T")
 LOGGER = "arbvantage_provider.rate_limit"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis_server import RedisServer
 
-from arbvantage_provider.rate_limit.script import SCRIPT
+from arbvantage_provider.rate_limit.redis.script import SCRIPT
 
 pytestmark = pytest.mark.once
 

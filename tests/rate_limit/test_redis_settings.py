@@ -11,7 +11,7 @@ from redis import ConnectionPool
 
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.rate_limit import RedisRateLimitMonitor
-from arbvantage_provider.rate_limit.server import Address
+from arbvantage_provider.rate_limit.redis.client import Address
 
 URL = "redis://127.0.0.1:6379/0"
 NO_NUMBER: list[Any] = [

@@ -183,7 +183,7 @@ def test_a_broken_middleware_costs_no_task_its_answer(
 def test_an_async_middleware_that_hangs_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.seam.PATIENCE", 0.05)
+    monkeypatch.setattr("arbvantage_provider.worker.execution.middleware.PATIENCE", 0.05)
     provider = make_provider([])
 
     @provider.middleware
@@ -312,7 +312,7 @@ def test_a_cancellation_in_a_middleware_costs_no_slot(place: str) -> None:
 def test_a_middleware_that_cannot_be_cancelled_does_not_hold_up_the_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.seam.PATIENCE", 60)
+    monkeypatch.setattr("arbvantage_provider.worker.execution.middleware.PATIENCE", 60)
     provider = make_provider([], shutdown_timeout=2)
     begun, release = threading.Event(), threading.Event()
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from arbvantage_provider.worker.done import MOST_REFUSED, Refusals
-from arbvantage_provider.worker.pace import Pace
-from arbvantage_provider.worker.waits import Waits
+from arbvantage_provider.worker.delivery.dedup_cache import MOST_REFUSED, Refusals
+from arbvantage_provider.worker.polling import Pace
+from arbvantage_provider.worker.runtime.backoff import Waits
 
 
 class ManualClock:

@@ -9,8 +9,8 @@ import pytest
 
 from arbvantage_provider import HubError, Provider
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker import submit
-from arbvantage_provider.worker.ledger import Ledger
+from arbvantage_provider.worker.delivery import submitter
+from arbvantage_provider.worker.delivery.tracker import Ledger
 
 Make = Callable[..., Provider]
 
@@ -19,14 +19,14 @@ Make = Callable[..., Provider]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The waits are a hundredth of what they are."""
     for name in ("FIRST_WAIT", "LONGEST_WAIT", "FIRST_PARKED_WAIT"):
-        monkeypatch.setattr(submit, name, getattr(submit, name) / 100)
+        monkeypatch.setattr(submitter, name, getattr(submitter, name) / 100)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is parked is tried once more when the provider stops, and not before."""
     for name in ("FIRST_PARKED_WAIT", "LONGEST_PARKED_WAIT"):
-        monkeypatch.setattr(submit, name, 10**6)
+        monkeypatch.setattr(submitter, name, 10**6)
 
 
 @pytest.mark.parametrize("slots", [1, 2])
@@ -63,7 +63,7 @@ def test_a_parked_result_is_sent_until_it_is_taken(
 def test_a_parked_result_has_a_last_try_when_the_provider_stops(
     hub: LocalHub, make_provider: Make
 ) -> None:
-    hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="slow")
+    hub.fail_submits("INTERNAL", times=submitter.PATIENCE, id="slow")
     provider = make_provider(max_concurrency=1)
     with running(provider, hub):
         handle = hub.submit("echo", id="slow")
@@ -80,7 +80,7 @@ def test_a_parked_result_stays_in_the_journal(
     provider = make_provider(
         max_concurrency=1, journal=tmp_path / "tasks.journal", log_file=str(log)
     )
-    hub.fail_submits("INTERNAL", times=submit.PATIENCE + 1, id="poisonous")
+    hub.fail_submits("INTERNAL", times=submitter.PATIENCE + 1, id="poisonous")
     with running(provider, hub):
         handle = hub.submit("echo", {"text": "once"}, id="poisonous")
         hub.submit("echo", {"text": "other"}).result(30)
@@ -102,7 +102,7 @@ def settings(request: Any, tmp_path: Path) -> dict[str, Any]:
 def test_a_task_that_comes_with_the_last_try_is_run_once(
     hub: LocalHub, make_provider: Make, runs: list[Any], settings: dict[str, Any]
 ) -> None:
-    hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="slow")
+    hub.fail_submits("INTERNAL", times=submitter.PATIENCE, id="slow")
     provider = make_provider(max_concurrency=1, **settings)
     with running(provider, hub):
         hub.submit("echo", {"text": "slow"}, id="slow")
@@ -128,7 +128,7 @@ def test_a_delivery_of_what_is_parked_is_answered_after_the_last_try(
     runs: list[Any],
     settings: dict[str, Any],
 ) -> None:
-    hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="slow")
+    hub.fail_submits("INTERNAL", times=submitter.PATIENCE, id="slow")
     provider = make_provider(max_concurrency=1, **settings)
     with running(provider, hub):
         handle = hub.submit("echo", {"text": "slow"}, id="slow")
@@ -143,10 +143,10 @@ def test_a_delivery_of_what_is_parked_is_answered_after_the_last_try(
 def test_a_parked_result_that_proves_too_large_leaves_its_room_to_others(
     hub: LocalHub, make_provider: Make, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "MOST_PARKED_BYTES", 40_000)
+    monkeypatch.setattr(submitter, "MOST_PARKED_BYTES", 40_000)
     provider = make_provider(max_concurrency=1, shutdown_timeout=0.2)
     provider.actions.register("write")(lambda: "x" * 30_000)
-    hub.fail_submits("INTERNAL", times=submit.PATIENCE, id="large")
+    hub.fail_submits("INTERNAL", times=submitter.PATIENCE, id="large")
     words = "Received message larger than max"
     hub.fail_submits("RESOURCE_EXHAUSTED", details=words, id="large")
     hub.fail_submits("INTERNAL", times=10_000, id="poisonous")
@@ -176,7 +176,7 @@ def test_while_no_result_is_taken_polling_slows_and_stops(
 def test_parked_results_are_bounded(
     hub: LocalHub, make_provider: Make, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "MOST_PARKED", 3)
+    monkeypatch.setattr(submitter, "MOST_PARKED", 3)
     for number in range(10):
         hub.fail_submits("INTERNAL", times=10_000, id=f"poisonous-{number}")
     provider = make_provider(max_concurrency=2, shutdown_timeout=0.2)
@@ -208,7 +208,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, request: Any) -> Callable[[str], No
 
     def fail_at(place: str) -> None:
         owner, _, name = place.partition(".")
-        part: Any = {"ledger": Ledger, "submitter": submit.Submitter}[owner]
+        part: Any = {"ledger": Ledger, "submitter": submitter.Submitter}[owner]
         method, calls = getattr(part, name), iter([True])
 
         def fail(self: Any, *args: Any) -> Any:
@@ -232,7 +232,7 @@ def test_whatever_goes_wrong_with_a_parked_result_it_is_sent_again(  # noqa: PLR
     eventually: Any,
     place: str,
 ) -> None:
-    hub.fail_submits("INTERNAL", times=submit.PATIENCE + 3, id="slow")
+    hub.fail_submits("INTERNAL", times=submitter.PATIENCE + 3, id="slow")
     log = tmp_path / "log"
     provider = make_provider(max_concurrency=1, log_file=str(log), **settings)
     with running(provider, hub):

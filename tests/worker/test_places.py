@@ -11,7 +11,7 @@ from arbvantage_provider import Provider, RegistrationError
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.places import Places, WaitingRoom
+from arbvantage_provider.worker.limits.concurrency import Places, WaitingRoom
 
 
 class FakeCall:

@@ -12,8 +12,9 @@ import pytest
 from arbvantage_provider import Provider, RateLimitedError
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker import ledger, submit
-from arbvantage_provider.worker.done import IN_MEMORY
+from arbvantage_provider.worker.delivery import submitter
+from arbvantage_provider.worker.delivery import tracker
+from arbvantage_provider.worker.delivery.dedup_cache import IN_MEMORY
 
 Make = Callable[..., Provider]
 
@@ -168,9 +169,9 @@ def test_a_result_of_any_size_answers_a_delivery_that_came_meanwhile(
 def test_a_result_of_any_size_answers_a_delivery_while_it_is_sent_once_more(
     hub: LocalHub, make: Make, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "PATIENCE", 100)
-    monkeypatch.setattr(submit, "LONGEST_WAIT", 0.1)
-    monkeypatch.setattr(ledger, "IN_JOURNAL", IN_MEMORY)
+    monkeypatch.setattr(submitter, "PATIENCE", 100)
+    monkeypatch.setattr(submitter, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(tracker, "IN_JOURNAL", IN_MEMORY)
     provider = make()
     begun, end = register_write(provider)
     with running(provider, hub):

@@ -14,8 +14,8 @@ import pytest
 from arbvantage_provider import HubError, Provider
 from arbvantage_provider.rate_limit import SlidingWindowRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, TaskHandle, running
-from arbvantage_provider.worker import loop
-from arbvantage_provider.worker.snapshot import Snapshot
+from arbvantage_provider.worker import worker
+from arbvantage_provider.worker.metrics.snapshot import Snapshot
 
 Make = Callable[..., Provider]
 HOLDS = ["hold", "hold_sync"]
@@ -29,7 +29,7 @@ def generous(hub: LocalHub) -> None:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each slot runs one more task at most, instead of those of half a second."""
-    monkeypatch.setattr(loop, "RUN_ON", 0)
+    monkeypatch.setattr(worker, "RUN_ON", 0)
 
 
 @pytest.fixture

@@ -238,10 +238,10 @@ def test_with_the_policy_open_tasks_go_on_without_a_monitor_that_raises(
 def test_with_the_policy_open_tasks_go_on_without_a_monitor_that_hangs(
     hub: LocalHub, monkeypatch: pytest.MonkeyPatch, stage: str, *, own: bool
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.questions.ANSWER_TIME", 0.1)
-    monkeypatch.setattr("arbvantage_provider.worker.limits.SILENCE", 0.1)
+    monkeypatch.setattr("arbvantage_provider.worker.limits.permit_acquirer.ANSWER_TIME", 0.1)
+    monkeypatch.setattr("arbvantage_provider.worker.limits.limits.SILENCE", 0.1)
     for name in ("FIRST_ERROR_WAIT", "LONGEST_ERROR_WAIT"):
-        monkeypatch.setattr(f"arbvantage_provider.worker.health.{name}", 0.001)
+        monkeypatch.setattr(f"arbvantage_provider.worker.limits.circuit_breaker.{name}", 0.001)
     monitor = Stubborn(**{stage: True})
     provider = Provider(
         "tested",
@@ -329,7 +329,7 @@ def test_a_monitor_that_says_for_ever_is_believed(hub: LocalHub) -> None:
 def test_a_silent_monitor_of_the_provider_keeps_a_task_no_longer_than_it_may_wait(
     hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.limits.SILENCE", 0.1)
+    monkeypatch.setattr("arbvantage_provider.worker.limits.limits.SILENCE", 0.1)
     monitor = Stubborn(spending=True)
     provider = Provider("tested", rate_limit_monitor=monitor, execution_timeout=0.1)
     provider.actions.register("limited")(lambda: None)
@@ -349,7 +349,7 @@ def test_a_silent_monitor_of_the_provider_keeps_a_task_no_longer_than_it_may_wai
 def test_a_monitor_of_the_provider_that_waits_for_a_permit_is_waited_for(
     hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.limits.SILENCE", 0.05)
+    monkeypatch.setattr("arbvantage_provider.worker.limits.limits.SILENCE", 0.05)
 
     class Outrun(Stubborn):
         """Another process takes each permit between the look and the spending."""

@@ -1,0 +1,95 @@
+"""What the methods of a class give to ``self``."""
+
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from arbvantage_provider.codegen.ast_signatures import Function
+from arbvantage_provider.codegen.types import Speller
+
+_DISPLAYS: Final[Mapping[type[ast.expr], type]] = {
+    ast.List: list,
+    ast.ListComp: list,
+    ast.Dict: dict,
+    ast.DictComp: dict,
+    ast.Set: set,
+    ast.SetComp: set,
+    ast.JoinedStr: str,
+}
+
+
+def list_attributes(
+    node: ast.ClassDef, names: Mapping[str, Any], speller: Speller
+) -> dict[str, str]:
+    """The annotations of the attributes that methods set, as far as they show.
+
+    Args:
+        node: a class in a module's source.
+        names: what the names of the module stand for.
+        speller: writes types for the module.
+    """
+    found: dict[str, str] = {}
+    for method in node.body:
+        if not isinstance(method, Function) or not method.args.args:
+            continue
+        parameters = _list_annotations(method)
+        for name, annotation, value in _list_targets(method):
+            spelled = annotation or _infer(value, parameters, names)
+            found.setdefault(name, spelled or _spell_kind(value, speller))
+    return found
+
+
+def _list_annotations(method: Function) -> dict[str, str]:
+    arguments = [*method.args.args, *method.args.kwonlyargs]
+    return {
+        each.arg: ast.unparse(each.annotation) for each in arguments if each.annotation
+    }
+
+
+def _list_targets(method: Function) -> Iterator[tuple[str, str, ast.expr | None]]:
+    """Each ``self.name`` that is set, with its annotation and value."""
+    this = method.args.args[0].arg
+    for node in ast.walk(method):
+        match node:
+            case ast.Assign(targets, value):
+                annotation = ""
+            case ast.AnnAssign(single, declared, value):
+                targets, annotation = [single], ast.unparse(declared)
+            case _:
+                continue
+        for target in targets:
+            names = [
+                each for each in ast.walk(target) if isinstance(each, ast.Attribute)
+            ]
+            for each in names:
+                owner, is_whole = each.value, each is target
+                if isinstance(owner, ast.Name) and owner.id == this:
+                    yield each.attr, annotation, value if is_whole else None
+
+
+def _infer(
+    value: ast.expr | None, parameters: Mapping[str, str], names: Mapping[str, Any]
+) -> str:
+    """The type of a parameter, or the class that is called; else ``""``."""
+    match value:
+        case ast.Name(name):
+            return parameters.get(name, "")
+        case ast.Call(function) if inspect.isclass(_find(function, names)):
+            return ast.unparse(function)
+        case _:
+            return ""
+
+
+def _spell_kind(value: ast.expr | None, speller: Speller) -> str:
+    kind: Any = _DISPLAYS.get(type(value), Any) if value else Any
+    if isinstance(value, ast.Constant) and value.value is not None:
+        kind = type(value.value)
+    return speller.spell(kind)
+
+
+def _find(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """What a dotted name stands for."""
+    if isinstance(node, ast.Attribute):
+        return getattr(_find(node.value, names), node.attr, None)
+    return names.get(node.id) if isinstance(node, ast.Name) else None

@@ -1,0 +1,32 @@
+"""The types of the values that a module holds."""
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, get_origin
+
+from arbvantage_provider.codegen.imports import UnspeakableError, locate
+from arbvantage_provider.codegen.types import Speller
+
+
+def spell_type_of(value: Any, speller: Speller) -> str:
+    """The type of a value, as far as it can be imported; else ``Any``."""
+    if inspect.isroutine(value):
+        return speller.spell(Callable[..., Any])
+    if isinstance(value, ModuleType):
+        return speller.scope.refer("types", "ModuleType")
+    kind = value.__class__
+    try:
+        is_hidden = (
+            kind is not type(None)
+            and locate(kind, speller.scope.module)[0].split(".")[-1][:1] == "_"
+        )
+        return speller.spell(Any if is_hidden else kind)
+    except UnspeakableError:
+        return speller.spell(Any)
+
+
+def is_alias(value: Any) -> bool:
+    """Whether a value may stand in an annotation, so that its definition matters."""
+    is_variable = type(value).__module__ in ("typing", "typing_extensions")
+    return inspect.isclass(value) or get_origin(value) is not None or is_variable

@@ -1,0 +1,1 @@
+"""A real hub in this process, for tests and development."""

@@ -1,0 +1,1 @@
+"""A limit that several processes share, in Redis or Valkey."""

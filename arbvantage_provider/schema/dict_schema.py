@@ -1,0 +1,348 @@
+"""The dict form of a schema, compiled into types that pydantic validates.
+
+A dict becomes a ``TypedDict``: its keys may be any JSON key, and what a handler
+receives is a plain dict under the original keys. The grammar is the table in
+``docs/schemas.md``.
+"""
+
+import types
+import typing
+from collections import OrderedDict, deque
+from collections.abc import (
+    Collection,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+)
+from collections.abc import (
+    Set as AbstractSet,
+)
+from dataclasses import dataclass, replace
+from typing import (
+    Annotated,
+    Any,
+    ForwardRef,
+    Literal,
+    NotRequired,
+    Optional,
+    TypeAlias,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
+
+from pydantic import Field, TypeAdapter
+from pydantic.fields import FieldInfo
+from typing_extensions import TypedDict
+
+from arbvantage_provider.annotations import AliasError, find_alias, resolve_aliases
+from arbvantage_provider.exceptions import SchemaError
+from arbvantage_provider.schema.classes import (
+    compile_class,
+    compile_tagged,
+    is_hashable,
+    may_be_key,
+    split_discriminator,
+)
+from arbvantage_provider.schema.scalars import (
+    PLAIN,
+    STRICT,
+    compile_leaf,
+    find_marker,
+    make_union,
+)
+from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
+from arbvantage_provider.schema.special import find_instead
+
+_UNIONS = (Union, types.UnionType)
+_VALUES = (
+    *(tuple, set, frozenset, int, float),
+    *(types.FunctionType, types.BuiltinFunctionType, types.MethodType),
+)
+Extra: TypeAlias = Literal["ignore", "forbid"]
+"""What is done with keys that a dict schema does not know."""
+
+_MOST_LEVELS = 100
+"""A JSON document of twice as many is refused, and pydantic takes few more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where in a declaration the compiler stands.
+
+    Attributes:
+        action: the action's name, for errors.
+        path: such as ``payload_schema.user.tags``, for errors.
+        name: what a type generated here is called.
+        above: the ids of the dicts and lists around, to find one inside itself.
+        extra: whether unknown keys of dicts are refused.
+        is_key: whether it is the keys of an object, which are text.
+    """
+
+    action: str
+    path: str
+    name: str
+    above: frozenset[int] = frozenset()
+    extra: Extra = "ignore"
+    is_key: bool = False
+
+    def below(self, step: str, name: str, container: object) -> "Place":
+        """One step further in."""
+        if id(container) in self.above:
+            raise self.refuse("this holds itself; a schema must end somewhere")
+        if len(self.above) >= _MOST_LEVELS:
+            raise self.refuse(f"this nests deeper than {_MOST_LEVELS} levels")
+        return replace(
+            self,
+            path=self.path + step,
+            name=self.name + name,
+            above=self.above | {id(container)},
+        )
+
+    def refuse(self, problem: str) -> SchemaError:
+        """The error to raise for this place."""
+        return SchemaError(self.action, self.path, problem)
+
+
+def compile_dict(declared: Mapping[Any, Any], place: Place, *, top: bool) -> Any:
+    """A ``TypedDict`` of the dict's keys.
+
+    A field that takes ``None`` need not be there. At the top it is then absent,
+    so that a handler's own default can stand in; further in it is ``None``.
+    """
+    fields: dict[str, Any] = {}
+    for key, value in declared.items():
+        if not isinstance(key, str):
+            raise place.refuse(f"the key {key!r} is no string; JSON keys are strings")
+        field = compile_type(value, place.below(f".{key}", camel(key), declared))
+        if takes_none(field) and not _has_default(field):
+            field = NotRequired[field] if top else Annotated[field, Field(default=None)]
+        fields[key] = field
+    return make_typed_dict(place.name, fields, place.extra)
+
+
+def make_typed_dict(name: str, fields: dict[str, Any], extra: Extra = "ignore") -> Any:
+    """A ``TypedDict`` that validates JSON strictly."""
+    make: Any = TypedDict  # type checkers know its call with literals only
+    made = make(name, fields)
+    # Said of the default, older releases of pydantic would take it for NamedTuples, too.
+    closed = {"extra": extra} if extra == "forbid" else {}
+    made.__pydantic_config__ = {**STRICT, **closed}
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _OptionalType:
+    """What ``optional`` returns; the compiler alone looks inside."""
+
+    declared: Any
+
+
+def optional(declared: Any) -> Any:
+    """``Optional[X]`` for any ``X`` of the grammar, a dict included.
+
+    ``Optional[{"city": str}]`` does not evaluate before Python 3.13, and type
+    checkers refuse it; ``optional({"city": str})`` does everywhere.
+    """
+    return _OptionalType(declared)
+
+
+def is_optional(declared: object) -> bool:
+    """Whether ``optional`` made it."""
+    return isinstance(declared, _OptionalType)
+
+
+def compile_type(declared: Any, place: Place) -> Any:
+    """Any row of the grammar, as a type that pydantic understands."""
+    try:
+        declared = resolve_aliases(declared)
+    except AliasError as error:
+        raise place.refuse(str(error)) from error
+    if isinstance(declared, _OptionalType):
+        return Optional[_compile_part(declared.declared, place)]  # noqa: UP045 - at run time
+    if place.is_key and not may_be_key(declared):
+        raise place.refuse(f"{declared!r} is no key; JSON has text: dict[str, …]")
+    if isinstance(declared, Mapping):
+        return compile_dict(cast("Mapping[object, object]", declared), place, top=False)
+    if isinstance(declared, list):
+        return _compile_list(cast("list[object]", declared), place)
+    _refuse_values(declared, place)
+    return _compile_typing(declared, place)
+
+
+def _compile_typing(declared: Any, place: Place) -> Any:
+    """What typing and pydantic know, with the grammar's own forms inside."""
+    origin = get_origin(declared)
+    if find_alias(declared):  # one that holds itself, as ``JsonValue`` does
+        return _compile_leaf(declared, (), place)
+    if origin is not None:
+        return _compile_generic(declared, origin, place)
+    if isinstance(declared, typing.NewType):
+        return compile_type(declared.__supertype__, place.below("", "", declared))
+    return _compile_leaf(declared, (), place)
+
+
+def _refuse_values(declared: Any, place: Place) -> None:
+    if isinstance(declared, str | ForwardRef):
+        raise place.refuse(f"{declared!r} is a name; write the type itself")
+    if declared is None:
+        raise place.refuse("None is no type; write Optional[X] for X or nothing")
+    if isinstance(declared, _VALUES):
+        raise place.refuse(f"{declared!r} is a value; write a type, such as str")
+
+
+def _compile_leaf(leaf: Any, metadata: tuple[Any, ...], place: Place) -> Any:
+    """A type that has no parts of this grammar; pydantic must know it."""
+    if problem := find_instead(leaf):
+        raise place.refuse(problem)
+    leaf = _make_eager(leaf)
+    is_plain = isinstance(leaf, type) and leaf in PLAIN
+    try:
+        if is_plain or find_marker(leaf) is not None:
+            compiled = compile_leaf(leaf, metadata, as_key=place.is_key)
+        else:
+            part = compile_class(leaf, closed=place.extra == "forbid")
+            compiled = Annotated[(part, *metadata)] if metadata else part
+        if metadata or not is_plain:
+            # As a field, which is the one place where some metadata has its sense.
+            TypeAdapter(make_typed_dict("Checked", {"field": compiled}))
+    except UNBUILDABLE as error:
+        raise place.refuse(describe_problem(error)) from error
+    return compiled
+
+
+def _compile_list(declared: list[Any], place: Place) -> Any:
+    if len(declared) != 1:
+        problem = "a list names one item type: write [X], or list for any items"
+        raise place.refuse(problem)
+    return list[_compile_part(declared[0], place.below("[]", "Item", declared))]  # type: ignore[misc]
+
+
+def _compile_generic(declared: Any, origin: Any, place: Place) -> Any:
+    args = get_args(declared)
+    if not hasattr(declared, "__args__"):
+        return _compile_leaf(_make_eager(origin), (), place)  # List without [X]
+    if origin is Annotated:
+        return _compile_annotated(args[0], args[1:], place)
+    if origin in _UNIONS:
+        return make_union(_compile_members(args, place))
+    if origin in _CONTAINERS:
+        return _compile_container(declared, origin, place)
+    return _compile_leaf(declared, (), place)
+
+
+def _compile_container(declared: Any, origin: Any, place: Place) -> Any:
+    args = get_args(declared)
+    step, suffix = _CONTAINERS[origin]
+    inner = place.below(step, suffix, declared) if _holds_dict(args) else place
+    if step == ".*" and len(args) == len(("key", "value")):
+        keys = _compile_part(args[0], replace(place, is_key=True))
+        return origin[keys, *_compile_members(args[1:], inner)]
+    members = _compile_members(args, inner)
+    if origin in _SETS and not all(map(is_hashable, members)):
+        raise place.refuse(
+            "what can change is in no set; write a list, or tuple, frozenset or a "
+            "frozen class inside"
+        )
+    return _make_eager(origin)[members]
+
+
+def _compile_annotated(inner: Any, metadata: tuple[Any, ...], place: Place) -> Any:
+    if isinstance(inner, typing.NewType):
+        return compile_type(Annotated[(inner.__supertype__, *metadata)], place)
+    if isinstance(inner, type):
+        return _compile_leaf(inner, metadata, place)
+    discriminator, others = split_discriminator(metadata)
+    if discriminator is None:
+        return Annotated[(compile_type(inner, place), *metadata)]
+    try:
+        tagged = compile_tagged(inner, discriminator, closed=place.extra == "forbid")
+    except UNBUILDABLE as error:
+        raise place.refuse(describe_problem(error)) from error
+    return Annotated[(tagged, *others)] if others else tagged
+
+
+def _compile_members(args: tuple[Any, ...], place: Place) -> tuple[Any, ...]:
+    """Each of the types; two dicts in one place get two names."""
+    made: list[Any] = []
+    for arg in args:
+        dicts = sum(isinstance(other, dict) for other in args[: len(made)])
+        inner = replace(place, name=f"{place.name}{dicts + 1}") if dicts else place
+        keep = arg is Ellipsis or arg is type(None)
+        made.append(arg if keep else _compile_part(arg, inner))
+    return tuple(made)
+
+
+def _compile_part(declared: Any, place: Place) -> Any:
+    """A type inside another, where it is no field and so has no name."""
+    compiled = compile_type(declared, place)
+    if any(info.alias or info.validation_alias for info in _list_infos(compiled)):
+        problem = "an alias is for a field; write it as the key, or around the whole"
+        raise place.refuse(problem)
+    if _has_default(compiled):
+        problem = "a default is for a field; write it around the whole"
+        raise place.refuse(problem)
+    return compiled
+
+
+_CONTAINERS: dict[Any, tuple[str, str]] = {
+    list: ("[]", "Item"),
+    set: ("[]", "Item"),
+    frozenset: ("[]", "Item"),
+    tuple: ("[]", "Item"),
+    deque: ("[]", "Item"),
+    AbstractSet: ("[]", "Item"),
+    MutableSet: ("[]", "Item"),
+    Sequence: ("[]", "Item"),
+    MutableSequence: ("[]", "Item"),
+    Collection: ("[]", "Item"),
+    Iterable: ("[]", "Item"),
+    dict: (".*", "Value"),
+    OrderedDict: (".*", "Value"),
+    Mapping: (".*", "Value"),
+    MutableMapping: (".*", "Value"),
+}
+
+
+_SETS = (set, frozenset, AbstractSet, MutableSet)
+
+
+def _make_eager(kind: Any) -> Any:
+    """``Iterable`` is validated when the handler looks at it, and that is too late."""
+    return list if kind in (Iterable, Collection) else kind
+
+
+def _holds_dict(args: tuple[Any, ...]) -> bool:
+    return any(isinstance(arg, dict | list) for arg in args)
+
+
+def takes_none(compiled: Any) -> bool:
+    """Whether a field of this type may be ``None``: ``Optional[X]``."""
+    origin = get_origin(compiled)
+    if origin is Annotated:
+        return takes_none(get_args(compiled)[0])
+    return origin in _UNIONS and type(None) in get_args(compiled)
+
+
+def has_description(compiled: Any) -> bool:
+    """Whether a ``Field(description=…)`` stands on the type."""
+    return any(info.description for info in _list_infos(compiled))
+
+
+def _has_default(compiled: Any) -> bool:
+    return any(not info.is_required() for info in _list_infos(compiled))
+
+
+def _list_infos(compiled: Any) -> list[FieldInfo]:
+    metadata = get_args(compiled)[1:] if get_origin(compiled) is Annotated else ()
+    return [part for part in metadata if isinstance(part, FieldInfo)]
+
+
+def camel(key: str) -> str:
+    """``first-name`` as a part of a type's name: ``FirstName``."""
+    words = "".join(c if c.isalnum() else " " for c in key).split()
+    return "".join(word[:1].upper() + word[1:] for word in words)

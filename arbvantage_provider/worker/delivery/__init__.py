@@ -1,0 +1,1 @@
+"""What became of each task, and how its result is given to the hub."""

@@ -1,0 +1,1 @@
+"""From a task to its encoded response: find, validate, call, encode."""

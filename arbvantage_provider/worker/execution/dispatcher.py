@@ -1,0 +1,460 @@
+"""One task to one answer; the one place that catches what handlers raise.
+
+The steps are ``prepare`` (find the action, validate; the deadline starts), ``begin``
+(it starts anew, where the task waited), and ``run`` or ``run_async`` (bind the
+arguments, call the handler, respond, encode). Whatever happens in them, the task gets
+an answer.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from copy import copy
+from types import CoroutineType
+from typing import Any, TypeAlias
+
+from arbvantage_provider.actions import Action, Actions
+from arbvantage_provider.actions.remote import Written, describe_misfit
+from arbvantage_provider.actions.result import keep_promise
+from arbvantage_provider.clock import Clock
+from arbvantage_provider.context import (
+    NoTaskRateLimit,
+    Profile,
+    TaskContext,
+    TaskRateLimit,
+)
+from arbvantage_provider.exceptions import (
+    ActionError,
+    ActionNotFoundError,
+    ActionTimeoutError,
+)
+from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.logger import Logger
+from arbvantage_provider.observe.logs import bind_task
+from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
+from arbvantage_provider.responses import (
+    Response,
+    respond,
+)
+from arbvantage_provider.settings import ProviderSettings
+from arbvantage_provider.variables import name_setting
+from arbvantage_provider.worker.execution.encoder import Answer, Failure, Format
+from arbvantage_provider.worker.execution.errors import describe_failure
+from arbvantage_provider.worker.limits.keys import TaskKeys
+from arbvantage_provider.worker.lifespan.manager import Lifespans
+from arbvantage_provider.worker.execution.middleware import Seam
+from arbvantage_provider.worker.runtime.awaiting import (
+    Outcome,
+    discard,
+    run_here,
+    start_on,
+    wait_for,
+)
+
+ErrorHook: TypeAlias = Callable[[BaseException, Task], object]
+"""Turns what a handler raised into a response, or a dict that is already one."""
+
+
+class Call:
+    """One task under way: its payload fits, and its handler will run, or runs.
+
+    It is what a handler's arguments are read from. The context is made when it is
+    asked for, as most handlers never do.
+
+    Attributes:
+        task: the task.
+        action: its action.
+        payload: the payload, as its schema gives it.
+        account: the account, as its schema gives it, or ``None``.
+        timeout: seconds that the handler has.
+        deadline: when they are over, on the provider's clock.
+        cancelled: whether nobody waits for the result any more.
+        attempt: 1 for the first run of the handler.
+        limit_keys: which limits it counts for, once that was asked.
+        loop: where a thread's handler has awaited what it returns; ``None``: nowhere.
+        settling: what is awaited there, if anything.
+    """
+
+    __slots__ = (
+        "_dispatcher",
+        "account",
+        "action",
+        "attempt",
+        "cancelled",
+        "deadline",
+        "limit_keys",
+        "loop",
+        "payload",
+        "settling",
+        "task",
+        "timeout",
+    )
+
+    def __init__(  # noqa: PLR0917 - keywords cost, and one is made for each task
+        self,
+        dispatcher: "Dispatcher",
+        task: Task,
+        action: Action,
+        payload: Any,
+        account: Any,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self.task: Task = task
+        self.action: Action = action
+        self.payload: Any = payload
+        self.account: Any = account
+        self.timeout: float = action.timeout or dispatcher.timeout
+        self.deadline: float = dispatcher.monotonic() + self.timeout
+        self.cancelled: bool = False
+        self.attempt: int = 1
+        self.limit_keys: TaskKeys | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.settling: Future[Outcome] | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """What the handler may know of the provider."""
+        return self._dispatcher.profile
+
+    def try_again(self, error: Exception, wait: float) -> bool:
+        """Begin another try, unless it would begin after the deadline.
+
+        The payload is validated anew, as the last try may have changed it.
+        """
+        dispatcher = self._dispatcher
+        if self.cancelled or dispatcher.monotonic() + wait >= self.deadline:
+            return False
+        logger = dispatcher.logger_of(self.task)
+        reason = dispatcher.describe(error, self.task.account).message
+        logger.warning(
+            "trying again", attempt=self.attempt, wait=round(wait, 3), reason=reason
+        )
+        self.attempt += 1
+        self.payload = self.action.payload.validate(
+            self.task.payload, dispatcher.longest
+        )
+        self.account = self.action.read_account(self.task.account, dispatcher.longest)
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for the result any more, or the deadline has passed."""
+        return self.cancelled or self._dispatcher.monotonic() >= self.deadline
+
+    def sleep(self, seconds: float) -> None:
+        """Wait on this thread."""
+        self._dispatcher.clock.sleep(seconds)
+
+    def settle(self, value: Awaitable[Any]) -> Any:
+        """What a sync handler returned, awaited on the loop, at most to the deadline.
+
+        Raises:
+            ActionTimeoutError: if it passes.
+            BaseException: what it raises.
+        """
+        seconds = self.deadline - self._dispatcher.monotonic()
+        outcome: Outcome | None = None
+        if self.is_over:
+            discard(value)
+        elif self.loop is None:
+            outcome = run_here(value, seconds, self._dispatcher.logger_of(self.task))
+        else:
+            self.settling = start_on(self.loop, value)
+            outcome = wait_for(self.settling, seconds)
+        if outcome is None:
+            raise _describe_timeout(self)
+        return outcome()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait on the running loop."""
+        await self._dispatcher.clock.wait(asyncio.Event(), seconds)
+
+    @property
+    def injected(self) -> Mapping[Any, Any]:
+        """What the lifespans made, by the types that parameters ask for."""
+        return self._dispatcher.injected
+
+    @property
+    def account_text(self) -> str:
+        """The account's JSON text, as the hub sent it; ``""``: there is none."""
+        return self.task.account.decode("utf-8", "replace")
+
+    @property
+    def context(self) -> TaskContext:
+        """What the handler may ask for about its task."""
+        dispatcher = self._dispatcher
+        return TaskContext(
+            id=self.task.id,
+            action=self.action.name,
+            provider=self.profile.name,
+            attempt=self.attempt,
+            timeout=self.timeout,
+            deadline=self.deadline,
+            monotonic=dispatcher.monotonic,
+            make_logger=lambda: dispatcher.logger_of(self.task),
+            is_cancelled=lambda: self.cancelled,
+            make_rate_limit=lambda: dispatcher.limit_of(self),
+        )
+
+
+class Dispatcher:
+    """Runs the actions of one provider.
+
+    Args:
+        actions: looked up by name at each task.
+        profile: what handlers may know of the provider.
+        timeout: seconds that a handler has where its action does not say.
+        clock: tells when they are over.
+        formatter: writes responses.
+        redactor: cuts the token out of messages.
+        logger: the provider's.
+        lifespans: make what handlers share, for one task or for a whole run.
+        longest: how many bytes a payload, or an account, may have.
+        on_error: a user's own answer to what handlers raise, if any.
+
+    Attributes:
+        find: the action of a name, or ``None``.
+        injected: what they made, by the types that parameters ask for; empty while
+            they are not open.
+        seam: where logging, counting and middleware hang.
+        limit_of: makes the limit that a task's handler may ask for by hand.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is another room's part
+        self,
+        *,
+        actions: Actions,
+        profile: Profile,
+        timeout: float,
+        clock: Clock,
+        formatter: Format,
+        redactor: Redactor,
+        logger: Logger,
+        lifespans: Lifespans,
+        longest: int,
+        on_error: ErrorHook | None = None,
+    ) -> None:
+        self.injected: Mapping[Any, Any] = {}
+        self.lifespans = lifespans
+        self.profile: Profile = profile
+        self.timeout: float = timeout
+        self.longest = longest
+        self.clock = clock
+        self.monotonic: Callable[[], float] = clock.monotonic
+        self.limit_of: Callable[[Call], TaskRateLimit] = _make_no_limit
+        self.seam: Seam = Seam(profile.name, clock, self.logger_of)
+        self.find: Callable[[str], Action | None] = actions.find
+        self._actions = actions
+        self._format = formatter
+        self._redactor = redactor
+        self._logger = logger
+        self._on_error = on_error
+
+    def inject(self, values: Mapping[Any, Any]) -> "Dispatcher":
+        """One that is the same, whose handlers receive these values."""
+        twin = copy(self)
+        twin.injected = values
+        return twin
+
+    def reconfigure(self, *, formatter: Format, timeout: float) -> None:
+        """Answer the next tasks with other settings."""
+        self._format = formatter
+        self.profile = formatter.profile
+        self.timeout = timeout
+
+    def prepare(self, task: Task) -> Call | Answer:
+        """Find the action and validate; an answer if the task cannot be run."""
+        action = self.find(task.action)
+        if action is None:
+            return self.refuse(task, ActionNotFoundError(task.action, self._actions))
+        try:
+            payload = action.payload.validate(task.payload, self.longest)
+            account = action.account and action.read_account(task.account, self.longest)
+        except ActionError as error:
+            return self.refuse(task, error)
+        except BaseException as error:  # noqa: BLE001 - a user's own validator may raise anything
+            return self.fail(task, error)
+        return Call(self, task, action, payload, account)
+
+    def take_over(self, call: Call) -> Call:
+        """What another dispatcher prepared; its deadline starts anew."""
+        return Call(self, call.task, call.action, call.payload, call.account)
+
+    def begin(self, call: Call) -> None:
+        """Start the deadline anew, for a task that waited until now."""
+        call.deadline = self.monotonic() + call.timeout
+
+    def run(self, call: Call) -> Answer:
+        """Call a sync handler on this thread; what it returns may have to be awaited.
+
+        It cannot be interrupted: what it returns after its deadline is thrown
+        away, and the answer is the same as if it had not returned.
+        """
+        try:
+            value = call.action.invoke(call)
+            if value.__class__ is not dict and hasattr(value.__class__, "__await__"):
+                value = call.settle(value)
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
+            if self.monotonic() < call.deadline:
+                return self.fail(call.task, error)
+        else:
+            if self.monotonic() < call.deadline:
+                return self._finish(call, value)
+        return self.time_out(call)
+
+    def conclude(self, call: Call, result: Written) -> Answer:
+        """The answer for what a handler returned that ran elsewhere."""
+        status, message, problem, data = result
+        answer = self._format.frame(status, message, data, call.task.action)
+        if problem:
+            answer = answer._replace(failure=Failure(problem, "error"))
+        return answer
+
+    async def run_async(self, call: Call) -> Answer:
+        """Await an async handler; whoever waits for this cancels it in time.
+
+        Raises:
+            asyncio.CancelledError: if it was cancelled because ``call`` was.
+        """
+        try:
+            value = call.action.invoke(call)
+            if inspect.isawaitable(value):
+                value = await value
+        except asyncio.CancelledError as error:
+            if call.cancelled:
+                raise
+            # Nobody here cancelled it: the handler did that itself.
+            return self.fail(call.task, error)
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
+            if self.monotonic() < call.deadline:
+                return self.fail(call.task, error)
+        else:
+            if self.monotonic() < call.deadline:
+                return self._finish(call, value)
+        return self.time_out(call)
+
+    def time_out(self, call: Call) -> Answer:
+        """The answer to a task whose handler was not done at its deadline."""
+        error = _describe_timeout(call)
+        call.cancelled = True
+        return self.refuse(call.task, error, "task timed out")
+
+    def interrupt(self, task: Task) -> Answer:
+        """The answer to a task that was not done when the provider stopped."""
+        problem = f"{task.action!r} was interrupted: the provider stopped"
+        return self.refuse(task, ActionError(problem), "task interrupted")
+
+    def refuse(
+        self, task: Task, error: ActionError, event: str = "task refused"
+    ) -> Answer:
+        """The answer to a task that ends with an error of this package."""
+        answer = self._encode(task, describe_failure(error))
+        return answer._replace(failure=Failure(event, "warning", error))
+
+    def _finish(self, call: Call, value: Any) -> Answer:
+        """What a handler returned, as an answer."""
+        task = call.task
+        try:
+            # What most handlers return is a dict that says nothing of how it went.
+            if (
+                value.__class__ is dict
+                and "status" not in value
+                and call.action.result is None
+            ):
+                return self._format.succeed(value, task.action)
+            _close(value)
+            response = respond(value)
+            if call.action.result is not None:
+                response = keep_promise(call.action.result, response)
+            return self._format.encode(response, task.action)
+        except BaseException as error:  # noqa: BLE001 - a model's serialiser may raise anything
+            problem, errors = describe_misfit(task.action, error)
+        answer = self._encode(task, Response("error", problem, errors))
+        return answer._replace(failure=Failure(problem, "error"))
+
+    def fail(self, task: Task, error: BaseException) -> Answer:
+        """What a handler raised, as an answer."""
+        try:
+            return self._fail(task, error)
+        except BaseException as broken:  # noqa: BLE001 - a broken exception may raise anything
+            kind = type(broken)
+        try:
+            problem = "the class of what was raised does not let itself be read"
+            return self._fail(task, RuntimeError(problem))
+        except BaseException:  # noqa: BLE001 - there may be no memory to look for secrets
+            problem = f"the task failed, and its error cannot be told: {kind.__name__}"
+            answer = self._format.encode(Response("error", problem), task.action)
+            return answer._replace(failure=Failure(problem, "error"))
+
+    def _fail(self, task: Task, error: BaseException) -> Answer:
+        if isinstance(error, ActionError):
+            failure = Failure("task failed", "warning", error)
+        else:
+            error = _skip_own_frames(error)
+            failure = Failure("handler raised", "error", error, is_foreign=True)
+        return self._describe(task, error)._replace(failure=failure)
+
+    def _describe(self, task: Task, error: BaseException) -> Answer:
+        """The answer to an exception, in the words of the user's hook or in ours."""
+        if self._on_error is not None:
+            try:
+                value = self._on_error(error, task)
+                _close(value)
+                return self._format.take(value, task.action)
+            except BaseException:  # noqa: BLE001 - SystemExit must not end the worker
+                self.logger_of(task).exception("handle_task_exception raised")
+        return self._encode(task, self.describe(error, task.account))
+
+    def describe(self, error: BaseException, account: bytes) -> Response:
+        """What a handler raised, as a response without the token or the account."""
+        secrets = AccountSecrets(account)
+        return describe_failure(
+            error, lambda text: self._redactor.redact(text, secrets.values)
+        )
+
+    def _encode(self, task: Task, response: Response) -> Answer:
+        """Write a response whose data may be what a user put into an error."""
+        try:
+            return self._format.encode(response, task.action)
+        except BaseException:  # noqa: BLE001 - a model's serialiser may raise anything
+            return self._format.encode(response._replace(data=None), task.action)
+
+    def logger_of(self, task: Task) -> Logger:
+        """A logger whose lines name the task."""
+        return bind_task(
+            self._logger,
+            task=task.id,
+            action=task.action,
+            secrets=AccountSecrets(task.account),
+        )
+
+
+def _describe_timeout(call: Call) -> ActionTimeoutError:
+    """The default deadline is short, and most who meet it have not heard of it."""
+    default: float = ProviderSettings.model_fields["execution_timeout"].default
+    advice = ""
+    if call.action.timeout is None and call.timeout == default:
+        setting = name_setting("execution_timeout")
+        advice = (
+            f"for more time set {setting} of the provider, or timeout= of the action"
+        )
+    return ActionTimeoutError(call.action.name, call.timeout, advice)
+
+
+def _make_no_limit(_: Call) -> TaskRateLimit:
+    return NoTaskRateLimit()
+
+
+def _close(value: object) -> None:
+    """A coroutine that nobody will await must not be complained of later."""
+    if isinstance(value, CoroutineType):
+        value.close()
+
+
+def _skip_own_frames(error: BaseException) -> BaseException:
+    """The error, its traceback beginning with the handler's own frame."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
+        frame = frame.tb_next
+    return error if frame is None else BaseException.with_traceback(error, frame)

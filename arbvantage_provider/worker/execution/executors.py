@@ -1,0 +1,330 @@
+"""Handlers that run in an executor: sent, waited for, and given up at the deadline."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, cast
+
+from arbvantage_provider.actions import Action, Actions
+from arbvantage_provider.actions.remote import (
+    Written,
+    is_result,
+    pack_handler,
+    read_error,
+    read_result,
+)
+from arbvantage_provider.actions.picklable import check_found, find_module
+from arbvantage_provider.exceptions import ActionError
+from arbvantage_provider.executors.calls import UnsendableError, describe
+from arbvantage_provider.executors.process import ProcessDiedError
+from arbvantage_provider.executors.source import ExecutorSource
+from arbvantage_provider.handlers.invoke import read_arguments
+from arbvantage_provider.worker.execution.encoder import Answer
+from arbvantage_provider.worker.execution.dispatcher import Call, Dispatcher
+from arbvantage_provider.worker.execution.managed_executor import Held
+from arbvantage_provider.worker.runtime.threads import ThreadPool
+
+_PATIENCE: Final = 1.0
+"""Seconds that executors have to end; nothing waits for them any longer."""
+
+
+class NotBegunError(Exception):
+    """A handler was not called, as the provider stops; its task is not answered."""
+
+
+class Executors:
+    """Runs the handlers of actions that name an executor.
+
+    Args:
+        actions: those that there are when it starts have their executors made then.
+        dispatcher: turns what a handler returned into an answer.
+        logger: told when an executor is made anew.
+        slots: how many tasks may be in flight.
+    """
+
+    def __init__(
+        self, *, actions: Actions, dispatcher: Dispatcher, logger: Any, slots: int
+    ) -> None:
+        self._actions = actions
+        self._dispatcher = dispatcher
+        self._logger = logger
+        self._slots = slots
+        self._held: dict[int, Held] = {}
+        self._waiting: set[Future[Any]] = set()
+        self._withdraws = False
+        self._threads = ThreadPool(slots, "executor")
+
+    async def start(self) -> None:
+        """Check that all handlers can be sent, and make their executors.
+
+        Raises:
+            RegistrationError: if a handler cannot be sent.
+            ConfigError: if an executor cannot be made.
+        """
+        there = self._actions.get_actions().values()
+        actions = [action for action in there if action.executor is not None]
+        for action in actions:
+            check_found(action)
+        modules = {find_module(action) for action in actions} - {""}
+        for held in {id(held): held for held in map(self._hold, actions)}.values():
+            await held.start(modules)
+
+    async def run(self, call: Call) -> tuple[Answer, "asyncio.Future[Any] | None"]:
+        """Run a handler in its executor.
+
+        Returns:
+            The answer; and what is done when the handler is, if it is past its
+            deadline and cannot be ended.
+
+        Raises:
+            asyncio.CancelledError: if the caller is cancelled.
+            NotBegunError: if it was withdrawn.
+        """
+        retry = call.action.retry
+        waits = iter(()) if retry is None else retry.draw_waits()
+        first = call.attempt
+        while True:
+            answer, late = await self._try(call, waits, is_first=call.attempt == first)
+            if isinstance(answer, Answer):
+                return answer, late
+            await call.wait(answer)
+
+    async def _try(
+        self, call: Call, waits: Iterator[float], *, is_first: bool
+    ) -> tuple[Answer | float, "asyncio.Future[Any] | None"]:
+        """One run of the handler; the seconds until the next, if there is one."""
+        action = call.action
+        held = self._hold(action)
+        sending = asyncio.create_task(self._send(call, held))
+        try:
+            is_sent = await self._wait(call, sending)
+        finally:
+            if not sending.done():  # nobody waits for it when it is sent at last
+                sending.add_done_callback(partial(_abandon_late, held))
+        if not is_sent:
+            return self._dispatcher.time_out(call), sending
+        future = sending.result()
+        if isinstance(future, BaseException):
+            return self._dispatcher.fail(call.task, _word(action, future)), None
+        over = _watch(future)
+        try:
+            # The time that a call waits for a process of ours is not the handler's.
+            begun = _watch(getattr(future, "begun", None))
+            if is_first:
+                await self._wait_for_process(future, begun, over)
+                self._dispatcher.begin(call)
+            is_over = await self._wait(call, over)
+        except asyncio.CancelledError:
+            call.cancelled = True
+            held.abandon(future)
+            raise
+        if is_over:
+            return await self._read(call, future, waits)
+        return self._dispatcher.time_out(call), await _leave(held, future, over)
+
+    async def _send(self, call: Call, held: Held) -> Future[bytes] | BaseException:
+        """The future of a call, or what was raised instead."""
+        try:
+            # Classes of the user's say how they are pickled, and may take any time.
+            packed = await self._threads.run(partial(_pack, call))
+            return CancelledError() if call.cancelled else await held.submit(packed)
+        except BaseException as error:  # noqa: BLE001 - an executor may raise anything
+            return error
+
+    async def _wait_for_process(
+        self,
+        job: Future[Any],
+        begun: "asyncio.Future[None]",
+        over: "asyncio.Future[None]",
+    ) -> None:
+        if begun.done():
+            return
+        if self._withdraws:
+            job.cancel()
+        self._waiting.add(job)
+        try:
+            await asyncio.wait({begun, over}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if not job.cancelled():
+                raise
+        finally:
+            self._waiting.discard(job)
+        if job.cancelled():
+            raise NotBegunError
+
+    def withdraw(self) -> None:
+        """Take calls back that wait for a process of a ``ProcessPool``.
+
+        So are those that come to wait for one later. Other executors do not tell which
+        calls they have begun.
+        """
+        self._withdraws = True
+        for job in tuple(self._waiting):
+            job.cancel()
+
+    async def _wait(self, call: Call, done: "asyncio.Future[Any]") -> bool:
+        """Whether it is done before the deadline.
+
+        Raises:
+            asyncio.CancelledError: if the caller is cancelled.
+        """
+        # Nobody may ask for what it raises, once the task has its answer.
+        done.add_done_callback(_look)
+        try:
+            left = call.deadline - self._dispatcher.monotonic()
+            await asyncio.wait({done}, timeout=max(left, 0.0))
+        except asyncio.CancelledError:
+            call.cancelled = True
+            raise
+        return done.done()
+
+    async def _read(
+        self, call: Call, future: Future[bytes], waits: Iterator[float]
+    ) -> tuple[Answer | float, "asyncio.Future[Any] | None"]:
+        """The answer for what came of a call; the seconds until it is made again."""
+        outcome = _take(future)
+        if isinstance(outcome, Written):
+            return self._dispatcher.conclude(call, outcome), None
+        # What was raised is of any class, and reading it may take any time.
+        reading = self._threads.run(partial(self._fail, call, outcome, waits))
+        if await self._wait(call, reading):
+            return reading.result(), None
+        return self._dispatcher.time_out(call), reading
+
+    def _fail(
+        self, call: Call, outcome: bytes | BaseException, waits: Iterator[float]
+    ) -> Answer | float:
+        """The answer to what was raised, or the seconds until it is tried again."""
+        error = read_error(outcome) if isinstance(outcome, bytes) else outcome
+        error = _word(call.action, error)
+        wait = _find_wait(call, error, waits)
+        if wait is not None:
+            return wait
+        # The way here says nothing; its cause is the traceback from there.
+        return self._dispatcher.fail(
+            call.task, BaseException.with_traceback(error, None)
+        )
+
+    async def close(self) -> None:
+        """End the executors that were made here, whatever they still run."""
+        ending = {self._threads.run(held.end) for held in self._held.values()}
+        if ending:
+            await asyncio.wait(ending, timeout=_PATIENCE)
+        self._threads.close()
+
+    def _hold(self, action: Action) -> Held:
+        source = cast("ExecutorSource", action.executor)
+        held = self._held.get(id(source))
+        if held is None:
+            held = Held(
+                source, slots=self._slots, threads=self._threads, logger=self._logger
+            )
+            self._held[id(source)] = held
+        return held
+
+
+def _abandon_late(
+    held: Held, sending: "asyncio.Task[Future[bytes] | BaseException]"
+) -> None:
+    future = None if sending.cancelled() else sending.result()
+    if isinstance(future, Future):
+        held.abandon(future)
+
+
+async def _leave(
+    held: Held, future: Future[bytes], over: "asyncio.Future[None]"
+) -> "asyncio.Future[Any] | None":
+    """Give a call up; what is done when its handler is, if it cannot be ended."""
+    leaving = held.abandon(future)
+    await asyncio.wait({leaving}, timeout=_PATIENCE)
+    if leaving.done():
+        return None if leaving.result() else over
+    return asyncio.gather(leaving, over, return_exceptions=True)
+
+
+def _look(done: "asyncio.Future[Any]") -> None:
+    if not done.cancelled():
+        done.exception()
+
+
+def _find_wait(
+    call: Call, error: BaseException, waits: Iterator[float]
+) -> float | None:
+    """Seconds until a handler that raised is run again; ``None``: it is not."""
+    if call.action.retry is None:
+        return None
+    try:
+        raise error  # noqa: TRY301 - its class is looked at
+    except call.action.retry.on as found:
+        wait = next(waits, None)
+        # A validator of the user's may refuse the payload the second time.
+        with suppress(BaseException):
+            if wait is not None and call.try_again(found, wait):
+                return wait
+        return None
+    except BaseException:  # noqa: BLE001 - whatever it is, it is not tried again
+        return None
+
+
+def _pack(call: Call) -> bytes:
+    """The call of a task's handler.
+
+    Raises:
+        UnsendableError: if the arguments cannot be read or pickled.
+    """
+    action = call.action
+    try:
+        arguments = read_arguments(action.plan, call)
+    except BaseException as error:
+        # A model's own attributes may raise anything; SystemExit would end the loop.
+        raise UnsendableError("arguments", describe(error)) from error
+    return pack_handler(action, *arguments)
+
+
+def _watch(future: Future[Any] | None) -> "asyncio.Future[None]":
+    """Done when ``future`` is, or when there is none; tells nothing of its result."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def tell(_: object) -> None:
+        try:
+            loop.call_soon_threadsafe(settle)
+        except RuntimeError:
+            return  # the loop is closed: nobody waits any more
+
+    if future is None:
+        settle()
+    else:
+        future.add_done_callback(tell)
+    return done
+
+
+def _take(future: Future[bytes]) -> Written | bytes | BaseException:
+    """What a handler returned; bytes: what it raised; or what an executor raised."""
+    try:
+        outcome = future.result()
+        return read_result(outcome) if is_result(outcome) else outcome
+    except BaseException as error:  # noqa: BLE001 - an executor may raise anything
+        return error
+
+
+def _word(action: Action, error: BaseException) -> BaseException:
+    """What an executor raised, in words that name the action."""
+    name = action.name
+    match error:
+        case UnsendableError():
+            return UnsendableError(f"{error.part} of {name!r}", error.reason)
+        case ProcessDiedError():
+            return ActionError(f"the process of {name!r} {error.how}")
+        case BrokenExecutor():
+            return ActionError(f"the executor of {name!r} broke: {error}")
+        case CancelledError():
+            return ActionError(f"the executor of {name!r} dropped the task")
+        case _:
+            return error

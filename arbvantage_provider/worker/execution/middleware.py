@@ -1,0 +1,227 @@
+"""What happens around each task: logging and counting, and a user's middleware.
+
+All of it hangs here, on the same two moments: a task came, and it has an answer.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+)
+from contextlib import suppress
+from copy import copy
+from typing import Any, Final, TypeAlias, TypeVar
+
+from arbvantage_provider.clock import Clock
+from arbvantage_provider.exceptions import ActionError
+from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.middleware import Middleware, Outcome, TaskInfo
+from arbvantage_provider.observe.redaction import CURRENT_ACCOUNT
+from arbvantage_provider.worker.execution.encoder import Answer
+from arbvantage_provider.worker.execution.errors import read_message
+
+Listener: TypeAlias = Callable[[Task, Answer], None]
+"""Is told each answer; of this package alone, so it is trusted not to raise."""
+LoggerOf: TypeAlias = Callable[[Task], Any]
+Rest = TypeVar("Rest")
+_Entered: TypeAlias = Generator[None, Outcome, object] | AsyncGenerator[None, Outcome]
+
+PATIENCE: Final = 5.0
+"""Seconds that an async middleware has, before a task and after it."""
+
+
+class Seam:
+    """What happens around the tasks of one provider.
+
+    Args:
+        provider: its name.
+        clock: tells how long a task took.
+        logger_of: gives a logger whose lines name a task.
+
+    Attributes:
+        middlewares: in the order in which they begin; the first is the outermost.
+        listeners: are told each answer, before the middlewares are.
+    """
+
+    def __init__(self, provider: str, clock: Clock, logger_of: LoggerOf) -> None:
+        self.middlewares: list[Middleware] = []
+        self.listeners: list[Listener] = [make_log_listener(logger_of)]
+        self._provider = provider
+        self._clock = clock
+        self._logger_of = logger_of
+
+    async def around(
+        self, task: Task, answer: Callable[[Task], Awaitable[tuple[Answer, Rest]]]
+    ) -> tuple[Answer, Rest]:
+        """What ``answer`` returns for ``task``, and whoever listens has been told."""
+        CURRENT_ACCOUNT.set(task.account)
+        if not self.middlewares:
+            answered, rest = await answer(task)
+            self.report(task, answered)
+            return answered, rest
+        # What a middleware sets in the context is for this task alone.
+        context = contextvars.copy_context()
+        inside = self._around(task, answer, context)
+        return await asyncio.get_running_loop().create_task(inside, context=context)
+
+    async def _around(
+        self,
+        task: Task,
+        answer: Callable[[Task], Awaitable[tuple[Answer, Rest]]],
+        context: contextvars.Context,
+    ) -> tuple[Answer, Rest]:
+        steps = _Steps(context, self._logger_of(task))
+        began = self._clock.monotonic()
+        entered = await self._enter(task, steps)
+        try:
+            answered, rest = await answer(task)
+        except BaseException:
+            for generator in reversed(entered):
+                await steps.take(generator, _close(generator))
+            raise
+        self.report(task, answered)
+        outcome = _make_outcome(answered, self._clock.monotonic() - began)
+        for generator in reversed(entered):
+            await steps.take(generator, _send(generator, outcome))
+        return answered, rest
+
+    def report(self, task: Task, answer: Answer) -> None:
+        """Tell the listeners."""
+        for listener in self.listeners:
+            listener(task, answer)
+
+    def also_tell(self, listener: Listener) -> "Seam":
+        """One that is the same, and tells one more listener."""
+        twin = copy(self)
+        twin.listeners = [*self.listeners, listener]
+        return twin
+
+    async def _enter(self, task: Task, steps: "_Steps") -> list[_Entered]:
+        info = TaskInfo(
+            id=task.id,
+            action=task.action,
+            provider=self._provider,
+            payload=task.payload,
+        )
+        entered: list[_Entered] = []
+        for middleware in tuple(self.middlewares):
+            generator = await steps.enter(middleware, info)
+            if generator is not None:
+                entered.append(generator)
+        return entered
+
+
+class _Steps:
+    """The steps of middlewares around one task; what goes wrong in one is logged."""
+
+    def __init__(self, context: contextvars.Context, logger: Any) -> None:
+        self._context = context
+        self._logger = logger
+
+    async def enter(self, middleware: Middleware, info: TaskInfo) -> _Entered | None:
+        """Run what stands before the ``yield``."""
+        try:
+            generator = middleware(info)
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not end the worker
+            self._log(error)
+            return None
+        return generator if await self.take(generator, _begin(generator)) else None
+
+    async def take(self, generator: _Entered, step: Coroutine[Any, Any, bool]) -> bool:
+        """Whether a step went well.
+
+        An async one has a task of its own, and is left behind if it takes too long,
+        or when the worker can wait no longer.
+        """
+        try:
+            if isinstance(generator, AsyncGenerator):
+                return await self._take_async(step)
+            return await step
+        except BaseException as error:  # noqa: BLE001 - the same
+            self._log(error)
+            return False
+
+    async def _take_async(self, step: Coroutine[Any, Any, bool]) -> bool:
+        loop = asyncio.get_running_loop()
+        running = loop.create_task(step, context=self._context)
+        try:
+            await asyncio.wait({running}, timeout=PATIENCE)
+        except asyncio.CancelledError:
+            _uncancel()
+        if running.done():
+            return running.result()
+        running.cancel()
+        problem = "it takes too long, and is left behind"
+        raise TimeoutError(problem)
+
+    def _log(self, error: BaseException) -> None:
+        self._logger.error("middleware failed", exc_info=error)
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+
+
+async def _begin(generator: _Entered) -> bool:
+    with suppress(StopIteration, StopAsyncIteration):
+        if isinstance(generator, AsyncGenerator):
+            await anext(generator)
+        else:
+            next(generator)
+        return True
+    return False
+
+
+async def _send(generator: _Entered, outcome: Outcome) -> bool:
+    with suppress(StopIteration, StopAsyncIteration):
+        if isinstance(generator, AsyncGenerator):
+            await generator.asend(outcome)
+        else:
+            generator.send(outcome)
+        await _close(generator)
+        problem = "a middleware yields once, and this one yields again"
+        raise RuntimeError(problem)
+    return True
+
+
+async def _close(generator: _Entered) -> bool:
+    if isinstance(generator, AsyncGenerator):
+        await generator.aclose()
+    else:
+        generator.close()
+    return True
+
+
+def _make_outcome(answer: Answer, seconds: float) -> Outcome:
+    return Outcome(
+        status=answer.status,
+        message=answer.message,
+        error=answer.failure.error if answer.failure else None,
+        seconds=seconds,
+        result=answer.text,
+    )
+
+
+def make_log_listener(logger_of: LoggerOf) -> Listener:
+    """The log lines about tasks that go wrong; nothing is logged about the others."""
+
+    def log(task: Task, answer: Answer) -> None:
+        failure = answer.failure
+        if failure is None:
+            return
+        error = failure.error
+        fields: dict[str, Any] = {}
+        if failure.is_foreign:
+            fields["exc_info"] = error
+        elif isinstance(error, ActionError):
+            fields["reason"] = read_message(error)
+        write = getattr(logger_of(task), failure.level)
+        write(failure.event, **fields)
+
+    return log

@@ -1,0 +1,1 @@
+"""What handlers share: opened at the start, closed at the end, found by type."""

@@ -1,0 +1,333 @@
+"""Asking the monitors of one limit, with one question at a time for each key.
+
+An answer that takes its time is told to ``on_answer``; who asks again then receives
+it. A question whose asker gave up stays open, and the next one receives its answer,
+so a monitor that hangs takes up one thread, and none for each task.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from arbvantage_provider.rate_limit import (
+    LocalRateLimitMonitor,
+    NoRateLimitMonitor,
+    PerKey,
+    RateLimitMonitor,
+    Reservation,
+    ReservingRateLimitMonitor,
+)
+from arbvantage_provider.worker.limits.circuit_breaker import GRANTED, Health
+from arbvantage_provider.worker.limits.permit_request import (
+    ANSWER_TIME,
+    Inquiry,
+    Outcome,
+    count_free,
+    is_quick,
+    look,
+    look_now,
+    outcome_of,
+    spend_now,
+)
+from arbvantage_provider.worker.runtime.threads import ThreadPool
+from arbvantage_provider.worker.limits.wait_queue import UNKNOWN_WAIT
+from arbvantage_provider.worker.runtime.backoff import first_of
+
+Source: TypeAlias = RateLimitMonitor | PerKey | None
+"""A monitor, or what has one for each key; ``None``: no limit."""
+
+LAST_GRACE: Final = 1.0
+"""Seconds that monitors have at the end to take permits back, and to close."""
+BUSY_WAIT: Final = 0.05
+"""Seconds to ask again after, where monitors of other keys hold all threads."""
+ROOM_WAIT: Final = 1.0
+"""Seconds to ask again after, where there is no room for one more key."""
+
+
+class Questions:
+    """Where a gate asks.
+
+    Args:
+        source: who is asked.
+        health: whether it answers.
+        slots: how many monitors with keys may be asked at once.
+        ending: set when waiting for an answer is no longer worth it.
+        on_answer: told the key of each answer that took its time; whether somebody
+            waits for it.
+
+    Attributes:
+        source: as given.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        health: Health,
+        slots: int,
+        ending: asyncio.Event,
+        on_answer: Callable[[str | None], bool],
+    ) -> None:
+        # A subclass of that one may be a limit of the user's.
+        self.source: Source = None if type(source) is NoRateLimitMonitor else source
+        self._health = health
+        self._ending = ending
+        self._on_answer = on_answer
+        # One looks while one spends; with keys, each is asked for itself.
+        self._most = slots if isinstance(source, PerKey) else 2
+        self._threads = ThreadPool(self._most, "rate-limit")
+        self._inquiries: dict[str | None, Inquiry] = {}
+        self._looking: asyncio.Future[Outcome[float]] | None = None
+        self._look_is_overdue = False
+        self._giving_back: set[asyncio.Future[Any]] = set()
+        self._is_left = False
+
+    def leave(self) -> "asyncio.Future[None]":
+        """Let go of whatever is asked; give back what nobody will use."""
+        self._is_left = True
+        return asyncio.ensure_future(self._close())
+
+    async def _close(self) -> None:
+        for key in tuple(self._inquiries):
+            self.forget(key)
+        for inquiry in self._inquiries.values():
+            inquiry.abandon()
+        self._inquiries.clear()
+        closing = asyncio.ensure_future(self._close_monitor())
+        await asyncio.wait({closing}, timeout=LAST_GRACE)
+        closing.cancel()
+        for asked in (self._looking, *self._giving_back):
+            if asked is not None:
+                asked.cancel()
+        self._threads.close()
+
+    async def _close_monitor(self) -> None:
+        """Its connections belong to this event loop; it opens them again on use."""
+        while self._giving_back:
+            await asyncio.wait(self._giving_back)
+        monitor = self.source.one if isinstance(self.source, PerKey) else self.source
+        if isinstance(monitor, ReservingRateLimitMonitor):
+            await outcome_of(monitor.close_async)
+
+    # --- looking -------------------------------------------------------------
+
+    @property
+    def free(self) -> int | None:
+        """How many permits are free; ``None``: nobody knows, or there are keys."""
+        return None if isinstance(self.source, PerKey) else count_free(self.source)
+
+    async def look(self) -> Reservation:
+        """Whether a permit is free, of a limit without keys."""
+        monitor = self.source
+        if not isinstance(monitor, RateLimitMonitor):
+            return GRANTED
+        if self._health.rest > 0:
+            return self._health.verdict(self._health.rest)
+        found: Outcome[float] | None
+        if is_quick(monitor):
+            found = look_now(monitor)
+        else:
+            found = await self._look(monitor, gives_up=self._health.opens)
+        if found is None:
+            return self._health.verdict(UNKNOWN_WAIT)
+        if isinstance(found, BaseException):
+            return self._health.fail(found)
+        self._health.recover()
+        return Reservation(granted=found == 0, wait=found)
+
+    async def waits_rightly(self, key: str | None) -> bool:
+        """Whether a monitor that was told to spend, and does not come back, waits.
+
+        It does if it says that no permit is free. Where it says that one is, it may
+        be about to come back; the second time it is not.
+        """
+        inquiry = self._inquiries.get(key)
+        if inquiry is None or not inquiry.is_spending:
+            return False
+        found = await self._look(inquiry.monitor, gives_up=True)
+        if found is None or isinstance(found, BaseException):
+            return False
+        inquiry.strikes = 0 if found > 0 else inquiry.strikes + 1
+        return inquiry.strikes <= 1
+
+    async def _look(
+        self, monitor: RateLimitMonitor, *, gives_up: bool
+    ) -> Outcome[float] | None:
+        """``None``: it does not answer, or the provider stops."""
+        if self._looking is None:
+            self._look_is_overdue = False
+            self._looking = asyncio.ensure_future(look(monitor, self._threads))
+        looking = self._looking
+        if not self._look_is_overdue:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_TIME):
+                    await first_of(looking, self._ending)
+        if not (looking.done() or self._ending.is_set() or self._look_is_overdue):
+            self._look_is_overdue = True
+            self._health.fail()
+        if not (looking.done() or gives_up):
+            await first_of(looking, self._ending)
+        if not looking.done():
+            return None
+        self._looking = None
+        return looking.result()
+
+    # --- spending ------------------------------------------------------------
+
+    def ask(self, key: str | None, patience: float) -> Reservation | None:
+        """Ask for a permit; ``None``: ``on_answer`` will be called.
+
+        Args:
+            key: of which limit.
+            patience: seconds that a monitor that reserves may look ahead.
+        """
+        inquiry = self._inquiries.get(key)
+        if inquiry is not None and inquiry.outcome.done():
+            del self._inquiries[key]
+            return self._conclude(inquiry)
+        if self._health.rest > 0:
+            return self._health.verdict(self._health.rest)
+        if inquiry is None:
+            return self.ask_now(key, patience) or self._inquire(key, patience)
+        # Nobody waits for a monitor that fails, where it does not count.
+        is_ill = self._health.failing or inquiry.is_overdue
+        return GRANTED if is_ill and self._health.opens else None
+
+    def ask_now(self, key: str | None, patience: float) -> Reservation | None:
+        """Ask a monitor that is quick; ``None``: it is none."""
+        try:
+            if self.source is None:
+                return GRANTED
+            monitor = self._find_monitor(key)
+            if monitor is None:
+                return self._refuse_key()
+            if not is_quick(monitor):
+                return None
+            found = spend_now(monitor, patience)
+        except BaseException as error:  # noqa: BLE001 - a user's monitor may raise anything
+            return self._health.fail(error)
+        self._health.recover()
+        return found
+
+    def _find_monitor(self, key: str | None) -> RateLimitMonitor | None:
+        if isinstance(self.source, PerKey):
+            return self.source.find_monitor(key or "")
+        return self.source
+
+    def _refuse_key(self) -> Reservation:
+        if isinstance(self.source, PerKey):
+            self._health.note_full(self.source.max_keys)
+        return Reservation(granted=False, wait=ROOM_WAIT)
+
+    def _inquire(self, key: str | None, patience: float) -> Reservation | None:
+        monitor = self._find_monitor(key)
+        if monitor is None or len(self._inquiries) >= self._most:
+            return Reservation(granted=False, wait=BUSY_WAIT)
+        inquiry = Inquiry(monitor)
+        if isinstance(monitor, ReservingRateLimitMonitor):
+            inquiry.ask_reserving(patience, key)
+        else:
+            inquiry.ask_blocking(self._threads)
+        self._inquiries[key] = inquiry
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(ANSWER_TIME, self._note_silence, key, inquiry)
+
+        def settle(_: object) -> None:
+            timer.cancel()
+            if self._inquiries.get(key) is inquiry and not self._on_answer(key):
+                self.forget(key)
+
+        inquiry.outcome.add_done_callback(settle)
+        # Nobody waits for a monitor that fails, where it does not count.
+        is_ill = self._health.failing and self._health.opens
+        return GRANTED if is_ill else None
+
+    def _note_silence(self, key: str | None, inquiry: Inquiry) -> None:
+        if self._inquiries.get(key) is inquiry and not inquiry.is_spending:
+            self.give_up(key)
+            self._on_answer(key)
+
+    def give_up(self, key: str | None) -> Reservation:
+        """The monitor should have answered by now: what holds until it does."""
+        inquiry = self._inquiries.get(key)
+        if inquiry is None or inquiry.is_overdue:
+            return self._health.verdict(UNKNOWN_WAIT)
+        inquiry.is_overdue = True
+        return self._health.fail()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a monitor without keys is still at what nobody waits for."""
+        return None in self._inquiries and not self._health.opens
+
+    def forget(self, key: str | None) -> None:
+        """Nobody waits for an answer about this key any more."""
+        inquiry = self._inquiries.get(key)
+        if inquiry is None:
+            return
+        if inquiry.outcome.done():
+            del self._inquiries[key]
+            found = self._conclude(inquiry)
+            if found.granted:
+                self.give_back(key, found)
+        elif isinstance(inquiry.monitor, ReservingRateLimitMonitor):
+            # The next one asks with a patience of its own.
+            del self._inquiries[key]
+            self._await_late_answer(key, inquiry)
+
+    def _await_late_answer(self, key: str | None, inquiry: Inquiry) -> None:
+        """A permit that comes yet is given back."""
+
+        def settle(outcome: "asyncio.Future[Outcome[Reservation]]") -> None:
+            self._giving_back.discard(outcome)
+            if not outcome.cancelled():
+                found = self._conclude(inquiry)
+                if found.granted:
+                    self.give_back(key, found)
+
+        self._giving_back.add(inquiry.outcome)
+        inquiry.outcome.add_done_callback(settle)
+
+    def _conclude(self, inquiry: Inquiry) -> Reservation:
+        outcome = inquiry.outcome.result()
+        if isinstance(outcome, BaseException):
+            # Who is left says nothing of the monitor that is asked now.
+            if self._is_left:
+                return self._health.verdict(UNKNOWN_WAIT)
+            return self._health.fail(outcome)
+        if not self._is_left:
+            self._health.recover()
+        return outcome
+
+    def hold(self) -> "asyncio.Future[None]":
+        """Somebody waits for a permit's moment; to be cancelled when that is over.
+
+        Until then the permit may be given back, and the monitor is not closed.
+        """
+        held = asyncio.get_running_loop().create_future()
+        self._giving_back.add(held)
+        held.add_done_callback(self._giving_back.discard)
+        return held
+
+    def give_back(self, key: str | None, found: Reservation) -> None:
+        """Give a permit back that nobody is going to use."""
+        if found is GRANTED:
+            return
+        with suppress(Exception):
+            monitor = self._find_monitor(key)
+            if isinstance(monitor, ReservingRateLimitMonitor):
+                giving = asyncio.ensure_future(_release(monitor, found, key))
+                self._giving_back.add(giving)
+                giving.add_done_callback(self._giving_back.discard)
+            elif isinstance(monitor, LocalRateLimitMonitor):
+                monitor.release(found)
+
+
+async def _release(
+    monitor: ReservingRateLimitMonitor, found: Reservation, key: str | None
+) -> None:
+    """It is a favour: if it fails, the permit is lost."""
+    with suppress(Exception):
+        async with asyncio.timeout(ANSWER_TIME):
+            await monitor.release_async(found, key)

@@ -1,0 +1,185 @@
+"""Who wants to pass a limit: each task, or handler, that asks for a permit.
+
+A visit waits until something changes (``nudge``), until what it knows of the limit is
+over, until its patience is, or until the provider stops.
+"""
+
+import asyncio
+import itertools
+import math
+from bisect import insort
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from arbvantage_provider.clock import Clock
+from arbvantage_provider.exceptions import RateLimitedError
+from arbvantage_provider.worker.limits.concurrency import WaitingRoom
+from arbvantage_provider.worker.runtime.backoff import Ending, first_of
+
+GRACE: Final = 0.25
+"""Seconds that a monitor may take to answer before who asks it counts as waiting."""
+LAST_SILENCE: Final = 1.0
+"""Seconds that a monitor may give no answer once the provider stops."""
+UNKNOWN_WAIT: Final = 1.0
+"""Seconds to come back after, where nobody knows when a permit will be free."""
+
+_numbers = itertools.count()
+
+
+class Visit:
+    """One wish for one permit.
+
+    Args:
+        patience: seconds that it may take; ``inf``: as long as it takes.
+        silence: seconds that the monitor may give no answer at all.
+        clock: tells when they are over.
+        ending: set when waiting is no longer worth it.
+        room: where it waits, if it takes up a slot while it does.
+        on_wait: called when it begins to wait.
+
+    Attributes:
+        key: which of the gate's limits; ``None``: its only one.
+        number: later visits have higher ones.
+        began: when it came, in seconds of the clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        patience: float,
+        silence: float,
+        clock: Clock,
+        ending: Ending,
+        room: WaitingRoom | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
+        self.key: str | None = None
+        self.number: int = next(_numbers)
+        self.began: float = clock.monotonic()
+        self._silence = silence
+        self._until = self.began + patience
+        self._clock = clock
+        self._ending = ending
+        self._room = room
+        self._on_wait = on_wait
+        self._is_seated = False
+        self._signal: asyncio.Future[None] | None = None
+
+    @property
+    def until(self) -> float:
+        """When its patience is over; the provider may stop before that.
+
+        Who could not run within a stop's grace is refused at once: that does not keep
+        the stop, and the hub knows when to hand the task out again.
+        """
+        return min(self._until, self._ending.until)
+
+    @property
+    def silence(self) -> float:
+        """Seconds that the monitor may give no answer at all."""
+        stops = self._ending.until < math.inf
+        return min(self._silence, LAST_SILENCE) if stops else self._silence
+
+    @property
+    def left(self) -> float:
+        """Seconds of patience that are left, at least 0."""
+        return max(self.until - self._clock.monotonic(), 0.0)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it waits already, or there is room for it to."""
+        return self._room is None or self._is_seated or not self._room.is_full
+
+    def nudge(self) -> None:
+        """Something changed: it looks again."""
+        if self._signal is not None and not self._signal.done():
+            self._signal.set_result(None)
+
+    async def wait(self, known: float = 0.0, *, at_most: float = math.inf) -> None:
+        """Wait for a nudge, or until it is worth looking again.
+
+        Args:
+            known: seconds that the limit is known to last; 0: nobody knows.
+            at_most: seconds to look again after.
+
+        Raises:
+            RateLimitedError: if it would be in vain, there is no room to wait, or the
+                provider stops.
+        """
+        now = self._clock.monotonic()
+        grace = self.began + GRACE - now
+        # Who may not wait for a limit may ask for it all the same.
+        left = self.until - now if known > 0 else max(self.until - now, grace)
+        if left <= 0 or known > left:
+            raise RateLimitedError(known or UNKNOWN_WAIT)
+        if not self._is_seated and (known > 0 or grace <= 0):
+            self._sit_down(known)
+        if self._is_seated:
+            grace = math.inf
+        await self._sleep(min(left, known or math.inf, at_most, grace))
+        if self._ending.is_set():
+            raise RateLimitedError(known or UNKNOWN_WAIT)
+
+    async def sleep(self, seconds: float) -> bool:
+        """Wait until a moment comes that was promised; whether it came undisturbed.
+
+        Raises:
+            RateLimitedError: if there is no room to wait, or the provider stops.
+        """
+        if not self._is_seated:
+            self._sit_down(seconds)
+        undisturbed = await self._sleep(seconds)
+        if self._ending.is_set():
+            raise RateLimitedError(seconds)
+        return undisturbed
+
+    def leave(self) -> None:
+        """Whatever came of it, it waits no more."""
+        if self._is_seated and self._room is not None:
+            self._room.leave()
+        self._is_seated = False
+
+    def _sit_down(self, known: float) -> None:
+        if self._room is not None and not self._room.enter():
+            raise RateLimitedError(known or UNKNOWN_WAIT)
+        self._is_seated = True
+        if self._on_wait is not None:
+            self._on_wait()
+
+    async def _sleep(self, seconds: float) -> bool:
+        self._signal = asyncio.get_running_loop().create_future()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds == math.inf else seconds):
+                await first_of(self._signal, self._ending)
+        return not self._signal.done()
+
+
+class Lane:
+    """Visits to one limit, in the order of arrival; the first of them asks.
+
+    Attributes:
+        visits: those that have no permit yet.
+        due: until when none is free, as far as is known; seconds of the clock.
+        heard: when the monitor said something last.
+    """
+
+    __slots__ = ("due", "heard", "visits")
+
+    def __init__(self) -> None:
+        self.visits: list[Visit] = []
+        self.due: float = -math.inf
+        self.heard: float = -math.inf
+
+    def join(self, visit: Visit) -> None:
+        """Wait here; one that was here before has its old place again."""
+        insort(self.visits, visit, key=_read_number)
+
+    def nudge(self) -> None:
+        """Let all of them look again."""
+        for visit in self.visits:
+            visit.nudge()
+
+
+def _read_number(visit: Visit) -> int:
+    return visit.number

@@ -1,0 +1,1 @@
+"""The event loop, signals, threads and backoff."""
