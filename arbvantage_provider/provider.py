@@ -18,9 +18,9 @@ from arbvantage_provider.context import Profile
 from arbvantage_provider.exceptions import AuthenticationError, ConfigError
 from arbvantage_provider.executors.importing import check_start
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
+from arbvantage_provider.hub.auth import Gate
 from arbvantage_provider.hub.channel_pool import Lines
 from arbvantage_provider.hub.client import HubClient
-from arbvantage_provider.hub.auth import Gate
 from arbvantage_provider.hub.tokens import (
     FixedToken,
     TokenFile,
@@ -29,7 +29,6 @@ from arbvantage_provider.hub.tokens import (
     TokenSource,
     run_on_thread,
 )
-from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.logger import Logger
 from arbvantage_provider.middleware import Middleware, check_middleware
 from arbvantage_provider.observe.logs import make_log_writer, make_logger
@@ -53,6 +52,7 @@ from arbvantage_provider.settings import (
     read_environment,
     read_proxy,
 )
+from arbvantage_provider.task import Task
 from arbvantage_provider.text import trim_token
 from arbvantage_provider.variables import (
     ENVIRONMENT,
@@ -60,21 +60,25 @@ from arbvantage_provider.variables import (
     name_source,
     reading,
 )
-from arbvantage_provider.worker.execution.encoder import Format
+from arbvantage_provider.worker.delivery.tracker import Ledger
 from arbvantage_provider.worker.execution.dispatcher import Dispatcher
+from arbvantage_provider.worker.execution.encoder import Format
 from arbvantage_provider.worker.execution.executors import Executors
 from arbvantage_provider.worker.in_process import Content, dispatch_here, process
-from arbvantage_provider.worker.delivery.tracker import Ledger
 from arbvantage_provider.worker.lifecycle import Lifecycle
 from arbvantage_provider.worker.lifespan.lifespan import Made
 from arbvantage_provider.worker.lifespan.manager import Lifespans
-from arbvantage_provider.worker.limits.limits import Limits, check_monitor, describe_unused
-from arbvantage_provider.worker.worker import Worker
-from arbvantage_provider.worker.polling import Pace
 from arbvantage_provider.worker.limits.concurrency import Places, WaitingRoom
-from arbvantage_provider.worker.runtime.signals import run_until_stopped
+from arbvantage_provider.worker.limits.limits import (
+    Limits,
+    check_monitor,
+    describe_unused,
+)
 from arbvantage_provider.worker.metrics.snapshot import Snapshot
+from arbvantage_provider.worker.polling import Pace
 from arbvantage_provider.worker.runtime.backoff import Ending
+from arbvantage_provider.worker.runtime.signals import run_until_stopped
+from arbvantage_provider.worker.worker import Worker
 
 if TYPE_CHECKING:
     from arbvantage_provider.worker.delivery.journal import Journal

@@ -13,9 +13,9 @@ from secrets import token_urlsafe
 
 from arbvantage_provider.connection import name_scheme
 from arbvantage_provider.executors.importing import check_start
-from arbvantage_provider.local_hub.task_handle import TaskHandle
 from arbvantage_provider.local_hub.local_hub import LocalHub
 from arbvantage_provider.local_hub.results import HubResult
+from arbvantage_provider.local_hub.task_handle import TaskHandle
 from arbvantage_provider.provider import Provider
 
 __all__ = ["HubResult", "LocalHub", "TaskHandle", "running"]

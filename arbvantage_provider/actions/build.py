@@ -17,6 +17,7 @@ from arbvantage_provider.exceptions import (
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
 from arbvantage_provider.handlers.defaults import open_default
 from arbvantage_provider.handlers.docstring import Docstring, read_docstring
+from arbvantage_provider.handlers.handler_inputs import NAMED
 from arbvantage_provider.handlers.invoke import Invoke, make_invoke
 from arbvantage_provider.handlers.options import (
     Option,
@@ -24,7 +25,6 @@ from arbvantage_provider.handlers.options import (
     find_kwargs_problem,
 )
 from arbvantage_provider.handlers.plan import CallPlan, is_special, plan_call
-from arbvantage_provider.handlers.handler_inputs import NAMED
 from arbvantage_provider.handlers.retry import retry_async, retry_sync
 from arbvantage_provider.handlers.signature import (
     Signature,

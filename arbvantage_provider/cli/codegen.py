@@ -8,8 +8,8 @@ from pathlib import Path
 from arbvantage_provider.cli.errors import Failure, Misuse
 from arbvantage_provider.cli.output import Emit, is_unicode, open_output, say
 from arbvantage_provider.cli.target import load_provider, split_target
-from arbvantage_provider.codegen.models import export_models
 from arbvantage_provider.codegen.imports import UnspeakableError
+from arbvantage_provider.codegen.models import export_models
 from arbvantage_provider.codegen.stubs import Home, export_stub, find_homes
 from arbvantage_provider.provider import Provider
 

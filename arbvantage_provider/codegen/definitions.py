@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from arbvantage_provider.codegen.attributes import list_attributes
 from arbvantage_provider.codegen.ast_signatures import (
     Function,
     find_first_line,
@@ -18,6 +17,7 @@ from arbvantage_provider.codegen.ast_signatures import (
     registers,
     type_arguments,
 )
+from arbvantage_provider.codegen.attributes import list_attributes
 from arbvantage_provider.codegen.inference import is_alias, spell_type_of
 from arbvantage_provider.codegen.types import Speller
 

@@ -14,24 +14,24 @@ from pydantic import ConfigDict, Field
 from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.codegen.constraints import read_constraints, sort_words
 from arbvantage_provider.codegen.docstrings import format_docstring
+from arbvantage_provider.codegen.formatter import (
+    STEP,
+    format_function,
+    format_source,
+)
 from arbvantage_provider.codegen.generated import (
     Generated,
     Member,
     list_generated,
     list_schemas,
 )
-from arbvantage_provider.codegen.formatter import (
-    STEP,
-    format_function,
-    format_source,
-)
+from arbvantage_provider.codegen.imports import UnspeakableError
 from arbvantage_provider.codegen.names import (
     Scope,
     name_fields,
     name_function,
     rank_module,
 )
-from arbvantage_provider.codegen.imports import UnspeakableError
 from arbvantage_provider.codegen.signatures import Signature, type_handler
 from arbvantage_provider.codegen.types import Speller
 from arbvantage_provider.schema.dict_schema import takes_none

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from arbvantage_provider.actions import Action
-from arbvantage_provider.context import TaskContext
-from arbvantage_provider.codegen.generated import list_schemas
 from arbvantage_provider.codegen.formatter import Parameter
+from arbvantage_provider.codegen.generated import list_schemas
 from arbvantage_provider.codegen.imports import UnspeakableError
 from arbvantage_provider.codegen.types import Speller
+from arbvantage_provider.context import TaskContext
 from arbvantage_provider.handlers.inject import is_injected, read_kind
 from arbvantage_provider.handlers.plan import is_special
 from arbvantage_provider.handlers.signature import read_signature

@@ -15,17 +15,17 @@ from typing import Any
 
 from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.codegen.definitions import Definitions, Handler
-from arbvantage_provider.codegen.generated import list_generated, list_schemas
 from arbvantage_provider.codegen.formatter import format_source
-from arbvantage_provider.codegen.names import Scope
+from arbvantage_provider.codegen.generated import list_generated, list_schemas
 from arbvantage_provider.codegen.imports import UnspeakableError
+from arbvantage_provider.codegen.names import Scope
 from arbvantage_provider.codegen.signatures import (
     find_handler,
     type_parameter,
     type_unsaid,
 )
-from arbvantage_provider.codegen.types import Speller
 from arbvantage_provider.codegen.typed_dicts import format_typed_dict
+from arbvantage_provider.codegen.types import Speller
 from arbvantage_provider.handlers.signature import read_signature
 from arbvantage_provider.handlers.types import holds_model, is_unsaid
 

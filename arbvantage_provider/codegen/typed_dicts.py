@@ -1,7 +1,7 @@
 """What handlers receive from dict schemas, as ``TypedDict`` definitions."""
 
-from arbvantage_provider.codegen.generated import Generated, Member
 from arbvantage_provider.codegen.formatter import STEP
+from arbvantage_provider.codegen.generated import Generated, Member
 from arbvantage_provider.codegen.names import is_name
 from arbvantage_provider.codegen.types import Speller
 from arbvantage_provider.schema.dict_schema import takes_none

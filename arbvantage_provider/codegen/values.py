@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
-from arbvantage_provider.codegen.names import Scope, is_name
 from arbvantage_provider.codegen.imports import UnspeakableError, locate
+from arbvantage_provider.codegen.names import Scope, is_name
 
 _CONSTANTS = (str, bytes, bool, int, float, type(None))
 _DISPLAYS: Mapping[type, tuple[str, str]] = {

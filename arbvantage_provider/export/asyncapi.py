@@ -6,14 +6,14 @@ Source: https://www.asyncapi.com/docs/reference/specification/v3.0.0
 from typing import Any, Final
 
 from arbvantage_provider.actions import Actions
-from arbvantage_provider.export.names import name_tools
-from arbvantage_provider.export.schema_walk import Node, drop_tags, point, transform
 from arbvantage_provider.export.catalogue import Described, describe
+from arbvantage_provider.export.names import name_tools
 from arbvantage_provider.export.responses import (
     OTHER,
     describe_other,
     describe_response,
 )
+from arbvantage_provider.export.schema_walk import Node, drop_tags, point, transform
 
 _PREFIX: Final = "#/components/schemas/"
 _ABOUT: Final = (

@@ -10,7 +10,6 @@ from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import CoreSchema, from_json, to_json
 
 from arbvantage_provider.actions import Action, Actions
-from arbvantage_provider.export.string_formats import TEXTS
 from arbvantage_provider.export.generator import CLASS, Generator
 from arbvantage_provider.export.names import name_type
 from arbvantage_provider.export.schema_walk import (
@@ -22,6 +21,7 @@ from arbvantage_provider.export.schema_walk import (
     read_reference,
     transform,
 )
+from arbvantage_provider.export.string_formats import TEXTS
 
 Part: TypeAlias = Literal["payload", "account", "result"]
 _Key: TypeAlias = tuple[str, Part]

@@ -6,8 +6,8 @@ Source: https://json-schema.org/draft/2020-12
 from typing import Any, Final
 
 from arbvantage_provider.actions import Actions
-from arbvantage_provider.export.schema_walk import Node, drop_tags
 from arbvantage_provider.export.catalogue import Described, describe
+from arbvantage_provider.export.schema_walk import Node, drop_tags
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

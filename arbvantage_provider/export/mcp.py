@@ -6,9 +6,9 @@ Source: https://modelcontextprotocol.io/specification/2025-11-25/server/tools
 from typing import Any, Final
 
 from arbvantage_provider.actions import Actions
+from arbvantage_provider.export.catalogue import Described, Registry, describe
 from arbvantage_provider.export.names import name_tools
 from arbvantage_provider.export.schema_walk import Node
-from arbvantage_provider.export.catalogue import Described, Registry, describe
 
 ACTION: Final = "arbvantage/action"
 """The key of a tool's ``_meta`` that holds the name of its action."""

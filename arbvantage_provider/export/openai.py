@@ -6,9 +6,9 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, ``tools``
 from typing import Any, Final
 
 from arbvantage_provider.actions import Actions
+from arbvantage_provider.export.catalogue import describe
 from arbvantage_provider.export.names import name_tools
 from arbvantage_provider.export.schema_walk import Node
-from arbvantage_provider.export.catalogue import describe
 
 _LONGEST: Final = 1024
 """Characters of a description; a longer one is refused by some of the APIs."""

@@ -7,13 +7,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from arbvantage_provider.actions import Actions
-from arbvantage_provider.export.schema_walk import Node, point
 from arbvantage_provider.export.catalogue import Described, describe
 from arbvantage_provider.export.responses import (
     OTHER,
     describe_other,
     describe_response,
 )
+from arbvantage_provider.export.schema_walk import Node, point
 
 _PREFIX: Final = "#/components/schemas/"
 

@@ -5,8 +5,8 @@ Source: ``worker.execution.encoder``, which writes the answers in these two form
 
 from typing import Final
 
-from arbvantage_provider.export.schema_walk import DEFINITIONS, Node
 from arbvantage_provider.export.catalogue import Described
+from arbvantage_provider.export.schema_walk import DEFINITIONS, Node
 
 OTHER: Final = "OtherResponse"
 """The name of the type of all responses but successes."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from arbvantage_provider.handlers.handler_inputs import LOCAL, Inputs
 from arbvantage_provider.handlers.options import ABSENT
 from arbvantage_provider.handlers.plan import CallPlan
-from arbvantage_provider.handlers.handler_inputs import LOCAL, Inputs
 
 Invoke: TypeAlias = Callable[[Inputs], Any]
 """Binds the arguments for one task and calls the handler with them."""

@@ -12,15 +12,6 @@ from typing import Any
 
 from arbvantage_provider.context import TaskContext
 from arbvantage_provider.exceptions import HandlerSignatureError
-from arbvantage_provider.handlers.inject import (
-    Need,
-    find_misuse,
-    find_need,
-    is_injected,
-    read_injected,
-)
-from arbvantage_provider.handlers.loggers import asks_for_logger, find_wrap
-from arbvantage_provider.handlers.options import ABSENT
 from arbvantage_provider.handlers.handler_inputs import (
     LOCAL,
     NAMED,
@@ -35,6 +26,15 @@ from arbvantage_provider.handlers.handler_inputs import (
     read_named,
     read_whole,
 )
+from arbvantage_provider.handlers.inject import (
+    Need,
+    find_misuse,
+    find_need,
+    is_injected,
+    read_injected,
+)
+from arbvantage_provider.handlers.loggers import asks_for_logger, find_wrap
+from arbvantage_provider.handlers.options import ABSENT
 from arbvantage_provider.handlers.signature import Signature
 from arbvantage_provider.handlers.types import (
     contradicts,

@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Generator
 from typing import Any
 
-from arbvantage_provider.handlers.invoke import Invoke
 from arbvantage_provider.handlers.handler_inputs import Inputs
+from arbvantage_provider.handlers.invoke import Invoke
 from arbvantage_provider.retry import Retry
 
 

@@ -7,7 +7,6 @@ Source: the table of ``docs/design.md``, "What a hub may do".
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Final, NoReturn, Self
@@ -20,31 +19,27 @@ from arbvantage_provider.exceptions import (
     ConnectionError,  # noqa: A004 - the name is the contract's
     ProtocolError,
 )
+from arbvantage_provider.hub.auth import Gate, Kind, Token
 from arbvantage_provider.hub.channel_pool import Line, Lines
 from arbvantage_provider.hub.faults import UNKNOWN, explain, find_answer_between
-from arbvantage_provider.hub.auth import Gate, Kind, Token
 from arbvantage_provider.hub.wire import (
-    Pause,
-    Result,
-    Task,
     decode_reply,
     decode_task,
     encode_request,
     encode_result,
 )
 from arbvantage_provider.protos import hub_pb2
+from arbvantage_provider.task import Accepted, Oversized, Pause, Refused, Result, Task
 from arbvantage_provider.variables import name_source
 
 Reply = hub_pb2.Task | None
 """``None``: gRPC cannot parse what came, and takes it for a message all the same."""
 Send = Callable[[Line, Token], Awaitable[Reply]]
 """Begins a call on a line, with a token."""
-
 GET_TIMEOUT: Final = 60.0
 """Seconds that a hub may hold a poll."""
 SUBMIT_TIMEOUT: Final = 30.0
 """Seconds after which an unanswered result is sent again."""
-
 _UNAUTHENTICATED: Final = (StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED)
 _NO_HUB: Final = (StatusCode.UNIMPLEMENTED, StatusCode.INVALID_ARGUMENT)
 _FINAL: Final = (
@@ -59,49 +54,8 @@ class _TooLong(Exception):  # noqa: N818 - no error, until the worker says so
     """A message is longer than may be sent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Oversized:
-    """The hub handed out a task that is larger than this side takes.
-
-    It is gone, unless the hub leases: there is no id to answer it by.
-
-    Attributes:
-        reason: the status and gRPC's words, with both sizes.
-    """
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The hub took a result.
-
-    Attributes:
-        next_task: the task that came with the answer, if one did.
-        oversized: where that was too large to take.
-    """
-
-    next_task: Task | None = None
-    oversized: Oversized | None = None
-
-
 _ACKNOWLEDGED = Accepted()
 _UNREADABLE = Oversized(reason="there is no memory left to read it")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """The hub will not take a result, however often it is sent.
-
-    Attributes:
-        reason: the status and the hub's words.
-        too_large: whether a smaller result may be taken.
-        is_known: whether the hub says that it has the result of this task.
-    """
-
-    reason: str
-    too_large: bool = False
-    is_known: bool = False
 
 
 class HubClient:

@@ -4,8 +4,7 @@ Source: ``proto/hub.proto``.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import jiter
 from google.protobuf.descriptor_pb2 import (
@@ -15,47 +14,12 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
-from typing_extensions import override
 
 from arbvantage_provider.protos import hub_pb2
+from arbvantage_provider.task import Pause, Result, Task
 
 PACING_ACTION = "rate_limited"
 """The action of a Task without id that asks a provider to stop polling."""
-
-
-class Task(NamedTuple):
-    """One task, as the hub handed it out."""
-
-    id: str
-    action: str
-    payload: bytes
-    account: bytes = b""
-
-    @override
-    def __repr__(self) -> str:
-        # The account is secret, and a payload may be.
-        return f"Task(id={self.id!r}, action={self.action!r})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """The hub asks this provider not to poll for ``seconds``."""
-
-    seconds: float
-
-
-class Result(NamedTuple):
-    """The terminal result of one task.
-
-    Attributes:
-        task: the task it answers; its texts are echoed to the hub.
-        status: ``success``, ``error``, ``warning`` or ``limit``.
-        text: the JSON text of the response, in UTF-8.
-    """
-
-    task: Task
-    status: str
-    text: bytes
 
 
 def _make_text_result() -> Any:

@@ -12,13 +12,7 @@ from typing_extensions import override
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.connection import TLS
 from arbvantage_provider.exceptions import ConfigError
-from arbvantage_provider.local_hub.service import Desk, Refusal, SubmitFault
-from arbvantage_provider.local_hub.task_handle import (
-    Content,
-    TaskHandle,
-    encode_content,
-    wait,
-)
+from arbvantage_provider.local_hub.behaviour import Idle, Switches
 from arbvantage_provider.local_hub.queue import TaskQueue
 from arbvantage_provider.local_hub.results import HubResult
 from arbvantage_provider.local_hub.server import (
@@ -26,8 +20,14 @@ from arbvantage_provider.local_hub.server import (
     HubServer,
     check_status,
 )
-from arbvantage_provider.local_hub.behaviour import Idle, Switches
-from arbvantage_provider.hub.wire import Pause, Task
+from arbvantage_provider.local_hub.service import Desk, Refusal, SubmitFault
+from arbvantage_provider.local_hub.task_handle import (
+    Content,
+    TaskHandle,
+    encode_content,
+    wait,
+)
+from arbvantage_provider.task import Pause, Task
 
 
 class LocalHub(Switches):

@@ -16,7 +16,7 @@ from typing import Literal, Protocol, TypeVar
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.local_hub.results import HubResult
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.task import Task
 
 T = TypeVar("T")
 

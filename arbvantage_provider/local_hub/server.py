@@ -14,12 +14,13 @@ from typing_extensions import override
 from arbvantage_provider.connection import TLS
 from arbvantage_provider.exceptions import ConfigError, nearest_name
 from arbvantage_provider.hub.credentials import read_credentials
-from arbvantage_provider.local_hub.service import Desk, Refusal
+from arbvantage_provider.hub.wire import PACING_ACTION
+from arbvantage_provider.local_hub.behaviour import Switches
 from arbvantage_provider.local_hub.queue import Delivery
 from arbvantage_provider.local_hub.results import HubResult
-from arbvantage_provider.local_hub.behaviour import Switches
-from arbvantage_provider.hub.wire import PACING_ACTION, Pause
+from arbvantage_provider.local_hub.service import Desk, Refusal
 from arbvantage_provider.protos import hub_pb2
+from arbvantage_provider.task import Pause
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,10 +9,10 @@ from collections import deque
 from dataclasses import dataclass
 from functools import partial
 
+from arbvantage_provider.local_hub.behaviour import Switches
 from arbvantage_provider.local_hub.queue import Call, Delivery, TaskQueue
 from arbvantage_provider.local_hub.results import HubResult
-from arbvantage_provider.local_hub.behaviour import Switches
-from arbvantage_provider.hub.wire import Pause
+from arbvantage_provider.task import Pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from arbvantage_provider.local_hub.queue import Entry, TaskQueue
 from arbvantage_provider.local_hub.results import HubResult
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.task import Task
 
 Content = Mapping[str, Any] | bytes | str
 """A mapping becomes JSON; bytes go out as they are, text as its UTF-8 bytes."""

@@ -17,12 +17,12 @@ from typing_extensions import override
 
 from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.exceptions import ConfigError
-from arbvantage_provider.rate_limit.validation import check_count
 from arbvantage_provider.rate_limit.monitor import (
     RateLimitMonitor,
     ReservingRateLimitMonitor,
     find_async_problem,
 )
+from arbvantage_provider.rate_limit.validation import check_count
 
 _SYSTEM_CLOCK: Final = SystemClock()
 _SETTLED: Final = 1.0

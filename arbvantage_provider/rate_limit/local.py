@@ -7,6 +7,13 @@ from typing_extensions import override
 
 from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.exceptions import ConfigError
+from arbvantage_provider.rate_limit.algorithms import Bucket, Rule, Window
+from arbvantage_provider.rate_limit.monitor import (
+    LocalRateLimitMonitor,
+    RateLimits,
+    Reservation,
+)
+from arbvantage_provider.rate_limit.notices import tell
 from arbvantage_provider.rate_limit.validation import (
     check_calls_per_second,
     check_count,
@@ -14,13 +21,6 @@ from arbvantage_provider.rate_limit.validation import (
     check_seconds,
     check_thresholds,
 )
-from arbvantage_provider.rate_limit.monitor import (
-    LocalRateLimitMonitor,
-    RateLimits,
-    Reservation,
-)
-from arbvantage_provider.rate_limit.notices import tell
-from arbvantage_provider.rate_limit.algorithms import Bucket, Rule, Window
 
 _SYSTEM_CLOCK = SystemClock()
 _THRESHOLDS = ("warning_threshold", "critical_threshold")

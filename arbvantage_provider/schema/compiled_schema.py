@@ -26,11 +26,6 @@ from typing_extensions import is_typeddict
 
 from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.schema.classes import compile_class
-from arbvantage_provider.schema.strict_json import LONGEST, DocumentError, read_object
-from arbvantage_provider.schema.exact import make_check
-from arbvantage_provider.schema.fits import find_misfit
-from arbvantage_provider.schema.key_count import Counter, count_keys, make_counter
-from arbvantage_provider.schema.scalars import STRICT
 from arbvantage_provider.schema.dict_schema import (
     Extra,
     Place,
@@ -39,13 +34,18 @@ from arbvantage_provider.schema.dict_schema import (
     compile_type,
     is_optional,
 )
+from arbvantage_provider.schema.exact import make_check
+from arbvantage_provider.schema.fits import find_misfit
+from arbvantage_provider.schema.key_count import Counter, count_keys, make_counter
 from arbvantage_provider.schema.objects import takes_object
 from arbvantage_provider.schema.problems import (
     UNBUILDABLE,
     describe_problem,
     is_misfit,
 )
+from arbvantage_provider.schema.scalars import STRICT
 from arbvantage_provider.schema.special import find_instead
+from arbvantage_provider.schema.strict_json import LONGEST, DocumentError, read_object
 from arbvantage_provider.schema.violations import describe_violations
 
 Role = Literal["payload", "account"]

@@ -48,6 +48,7 @@ from arbvantage_provider.schema.classes import (
     may_be_key,
     split_discriminator,
 )
+from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.scalars import (
     PLAIN,
     STRICT,
@@ -55,7 +56,6 @@ from arbvantage_provider.schema.scalars import (
     find_marker,
     make_union,
 )
-from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.special import find_instead
 
 _UNIONS = (Union, types.UnionType)

@@ -37,8 +37,8 @@ from arbvantage_provider.schema.digits import (
     refuse_several,
     take_integral,
 )
-from arbvantage_provider.schema.scalars import FULL_FORMS, read_check
 from arbvantage_provider.schema.parts import Node, map_parts
+from arbvantage_provider.schema.scalars import FULL_FORMS, read_check
 from arbvantage_provider.schema.violations import resolve
 
 Check: TypeAlias = Callable[[bytes], Any]

@@ -38,13 +38,13 @@ from arbvantage_provider.schema.classes import (
     name_tags,
     split_discriminator,
 )
+from arbvantage_provider.schema.problems import UNBUILDABLE
 from arbvantage_provider.schema.scalars import (
     STRICT,
     add_check,
     find_marker,
     make_union,
 )
-from arbvantage_provider.schema.problems import UNBUILDABLE
 
 _CONTAINERS = ("builtins", "collections", "collections.abc")
 

@@ -18,13 +18,13 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 from pydantic_core import CoreSchema
 
+from arbvantage_provider.schema.parts import Node, map_parts
 from arbvantage_provider.schema.scalars import (
     STRICT,
     TYPES,
     compile_leaf,
     find_marker,
 )
-from arbvantage_provider.schema.parts import Node, map_parts
 
 _WITH_STRICT: Final = frozenset(
     {"bool", "int", "float", "decimal", "fraction", "complex", "str", "bytes", "enum"}

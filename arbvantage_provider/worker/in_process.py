@@ -13,13 +13,13 @@ from arbvantage_provider.exceptions import (
     LifespanError,
     Violation,
 )
-from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.redaction import CURRENT_ACCOUNT
 from arbvantage_provider.responses import NotJSONError, encode_json
-from arbvantage_provider.worker.execution.encoder import Answer
-from arbvantage_provider.worker.execution.dispatcher import Call, Dispatcher
-from arbvantage_provider.worker.runtime.event_loop import run_loop
+from arbvantage_provider.task import Task
+from arbvantage_provider.worker.call import Answer, Call
+from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 from arbvantage_provider.worker.execution.runner import Runner
+from arbvantage_provider.worker.runtime.event_loop import run_loop
 
 Content = Mapping[str, Any] | bytes | str
 """A payload or account: a mapping, or JSON text as the hub would send it."""

@@ -19,19 +19,18 @@ from arbvantage_provider.exceptions import (
     HubError,
     RateLimitedError,
 )
-from arbvantage_provider.hub.client import Oversized
-from arbvantage_provider.hub.wire import Pause, Result, Task
-from arbvantage_provider.worker.execution.encoder import Answer
-from arbvantage_provider.worker.execution.dispatcher import Call, Dispatcher
-from arbvantage_provider.worker.execution.executors import Executors, NotBegunError
-from arbvantage_provider.worker.metrics.counters import Figures
-from arbvantage_provider.worker.delivery.tracker import Entry, Ledger
-from arbvantage_provider.worker.limits.limits import Limits
-from arbvantage_provider.worker.polling import Pace
-from arbvantage_provider.worker.limits.concurrency import Places
-from arbvantage_provider.worker.execution.runner import Runner, Running
-from arbvantage_provider.worker.metrics.snapshot import Snapshot
+from arbvantage_provider.task import Oversized, Pause, Result, Task
+from arbvantage_provider.worker.call import Answer, Call
 from arbvantage_provider.worker.delivery.submitter import ResultTaker, Submitter
+from arbvantage_provider.worker.delivery.tracker import Entry, Ledger
+from arbvantage_provider.worker.execution.dispatcher import Dispatcher
+from arbvantage_provider.worker.execution.executors import Executors, NotBegunError
+from arbvantage_provider.worker.execution.runner import Runner, Running
+from arbvantage_provider.worker.limits.concurrency import Places
+from arbvantage_provider.worker.limits.limits import Limits
+from arbvantage_provider.worker.metrics.counters import Figures
+from arbvantage_provider.worker.metrics.snapshot import Snapshot
+from arbvantage_provider.worker.polling import Pace
 from arbvantage_provider.worker.runtime.backoff import Ending, first_of
 from arbvantage_provider.worker.runtime.watchdog import Watchdog
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from typing_extensions import override
 
-from arbvantage_provider.cli.progress import Progress, format_duration
+from arbvantage_provider.cli.output import Progress, format_duration
 
 
 class Terminal(io.StringIO):

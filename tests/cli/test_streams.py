@@ -189,7 +189,7 @@ def test_a_stdin_that_is_closed_is_named(run: Run, words: list[str]) -> None:
 LOG = """
 import sys
 from arbvantage_provider import Provider
-from arbvantage_provider.cli.progress import Progress
+from arbvantage_provider.cli.output import Progress
 
 class Terminal:
     encoding = "utf-8"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from arbvantage_provider.codegen.models import export_models
 from arbvantage_provider.codegen import formatter
+from arbvantage_provider.codegen.models import export_models
 
 Generate = Callable[..., str]
 Load = Callable[[str], Any]

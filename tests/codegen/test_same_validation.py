@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from arbvantage_provider import Provider
-from arbvantage_provider.codegen.models import export_models
 from arbvantage_provider.codegen.generated import list_generated
+from arbvantage_provider.codegen.models import export_models
 
 SHAPES = """
 import dataclasses

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import AfterValidator, StringConstraints
 
-from arbvantage_provider.codegen.names import Scope
 from arbvantage_provider.codegen.imports import UnspeakableError
+from arbvantage_provider.codegen.names import Scope
 from arbvantage_provider.codegen.values import Values
 
 

@@ -18,8 +18,8 @@ from arbvantage_provider import (
     RateLimitedError,
     exceptions,
 )
-from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
+from arbvantage_provider.task import Task
 from arbvantage_provider.testing import LocalHub, running
 from arbvantage_provider.worker.delivery.journal import store
 from arbvantage_provider.worker.delivery.journal.store import Store

@@ -16,16 +16,10 @@ from google.protobuf.message import DecodeError
 
 from arbvantage_provider import Provider
 from arbvantage_provider.exceptions import InvalidPayloadError, SchemaError
-from arbvantage_provider.hub.wire import (
-    Pause,
-    Result,
-    Task,
-    decode_reply,
-    decode_task,
-    encode_result,
-)
+from arbvantage_provider.hub.wire import decode_reply, decode_task, encode_result
 from arbvantage_provider.protos import hub_pb2
 from arbvantage_provider.schema.compiled_schema import compile_schema
+from arbvantage_provider.task import Pause, Result, Task
 
 STATUSES: Final = {"success", "error", "warning", "limit"}
 MODEL: Final[dict[str, Any]] = {

@@ -14,10 +14,10 @@ from arbvantage_provider import Outcome, Provider, TaskInfo
 from arbvantage_provider.hub import client
 from arbvantage_provider.observe.redaction import AccountSecrets
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 from arbvantage_provider.worker.delivery.journal import Journal
-from arbvantage_provider.worker.delivery.tracker import Ledger
 from arbvantage_provider.worker.delivery.submitter import Submitter
+from arbvantage_provider.worker.delivery.tracker import Ledger
+from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 
 Make = Callable[..., Provider]
 RAISED: list[type[BaseException]] = [MemoryError, RecursionError]

@@ -13,8 +13,9 @@ import pytest
 from steady import register
 
 from arbvantage_provider import Provider
-from arbvantage_provider.hub.wire import Pause, decode_task
+from arbvantage_provider.hub.wire import decode_task
 from arbvantage_provider.protos import hub_pb2
+from arbvantage_provider.task import Pause
 from arbvantage_provider.testing import HubResult, LocalHub, running
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from arbvantage_provider.local_hub.task_handle import TaskHandle
-from arbvantage_provider.local_hub.local_hub import LocalHub
 from arbvantage_provider.local_hub.behaviour import Idle
+from arbvantage_provider.local_hub.local_hub import LocalHub
+from arbvantage_provider.local_hub.task_handle import TaskHandle
 from arbvantage_provider.protos import hub_pb2
 
 EMPTY = hub_pb2.Task()

@@ -7,12 +7,12 @@ import grpc
 import pytest
 
 from arbvantage_provider.clock import SystemClock
-from arbvantage_provider.local_hub.service import Desk
+from arbvantage_provider.local_hub.behaviour import Switches
 from arbvantage_provider.local_hub.queue import Entry, TaskQueue
 from arbvantage_provider.local_hub.server import Handlers
-from arbvantage_provider.local_hub.behaviour import Switches
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.local_hub.service import Desk
 from arbvantage_provider.protos import hub_pb2
+from arbvantage_provider.task import Task
 
 
 class Call:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.task import Task
 from arbvantage_provider.testing import LocalHub
 from arbvantage_provider.worker.delivery.journal import store
 from arbvantage_provider.worker.delivery.journal.store import Change, Store

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from arbvantage_provider import Provider
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.task import Task
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.delivery.dedup_cache import IN_MEMORY, Done, Kept
 from arbvantage_provider.worker.delivery.journal import list_rows
+from arbvantage_provider.worker.delivery.tracker import IN_MEMORY, Done, Kept
 
 TEXT = b'{"status":"success","message":"","data":{"item":"stored"}}'
 NOW = time.time()

@@ -18,12 +18,11 @@ import pytest
 
 from arbvantage_provider import ConfigError, JournalError, Provider
 from arbvantage_provider.clock import SystemClock
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.task import Task
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.runtime.event_loop import MOST_THREADS
-from arbvantage_provider.worker.delivery.journal import Journal
-from arbvantage_provider.worker.delivery.journal import writer
+from arbvantage_provider.worker.delivery.journal import Journal, writer
 from arbvantage_provider.worker.delivery.journal.store import Store
+from arbvantage_provider.worker.runtime.event_loop import MOST_THREADS
 
 Look = Callable[[str], list[Any]]
 TOKEN = "canary-token-0123456789"

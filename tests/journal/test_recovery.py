@@ -9,8 +9,9 @@ import grpc
 import pytest
 
 from arbvantage_provider import JournalError, Provider, TaskContext
-from arbvantage_provider.hub.wire import Task, decode_task, encode_request
+from arbvantage_provider.hub.wire import decode_task, encode_request
 from arbvantage_provider.protos import hub_pb2_grpc
+from arbvantage_provider.task import Task
 from arbvantage_provider.testing import LocalHub, running
 
 TEXT = b'{"status":"success","message":"","data":{"item":"stored"}}'

@@ -226,7 +226,9 @@ def test_a_monitor_that_reserves_closes_its_connections_when_its_loop_ends(
 def test_a_monitor_that_does_not_close_does_not_hold_up_the_end(
     hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.limits.permit_acquirer.LAST_GRACE", 0.05)
+    monkeypatch.setattr(
+        "arbvantage_provider.worker.limits.permit_acquirer.LAST_GRACE", 0.05
+    )
 
     class Clinging(Reserving):
         @override
@@ -241,7 +243,9 @@ def test_a_monitor_that_does_not_close_does_not_hold_up_the_end(
 def test_a_monitor_that_reserves_and_hangs_does_not_hold_up_the_end(
     hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.limits.permit_acquirer.LAST_GRACE", 0.05)
+    monkeypatch.setattr(
+        "arbvantage_provider.worker.limits.permit_acquirer.LAST_GRACE", 0.05
+    )
 
     class Hanging(Reserving):
         @override

@@ -227,7 +227,9 @@ def test_an_error_of_this_package_is_logged_without_its_traceback(
 def test_a_monitor_that_does_not_answer_is_logged_once(
     hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.limits.permit_acquirer.ANSWER_TIME", 0.05)
+    monkeypatch.setattr(
+        "arbvantage_provider.worker.limits.permit_acquirer.ANSWER_TIME", 0.05
+    )
     log = tmp_path / "log"
     monitor = Stubborn(looking=True)
     provider = make(None, monitor, log_file=str(log))

@@ -183,7 +183,9 @@ def test_a_broken_middleware_costs_no_task_its_answer(
 def test_an_async_middleware_that_hangs_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.execution.middleware.PATIENCE", 0.05)
+    monkeypatch.setattr(
+        "arbvantage_provider.worker.execution.middleware.PATIENCE", 0.05
+    )
     provider = make_provider([])
 
     @provider.middleware

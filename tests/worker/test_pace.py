@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arbvantage_provider.worker.delivery.dedup_cache import MOST_REFUSED, Refusals
+from arbvantage_provider.worker.delivery.tracker import MOST_REFUSED, Refusals
 from arbvantage_provider.worker.polling import Pace
 from arbvantage_provider.worker.runtime.backoff import Waits
 

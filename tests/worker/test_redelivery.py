@@ -12,9 +12,8 @@ import pytest
 from arbvantage_provider import Provider, RateLimitedError
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.delivery import submitter
-from arbvantage_provider.worker.delivery import tracker
-from arbvantage_provider.worker.delivery.dedup_cache import IN_MEMORY
+from arbvantage_provider.worker.delivery import submitter, tracker
+from arbvantage_provider.worker.delivery.tracker import IN_MEMORY
 
 Make = Callable[..., Provider]
 

@@ -238,10 +238,14 @@ def test_with_the_policy_open_tasks_go_on_without_a_monitor_that_raises(
 def test_with_the_policy_open_tasks_go_on_without_a_monitor_that_hangs(
     hub: LocalHub, monkeypatch: pytest.MonkeyPatch, stage: str, *, own: bool
 ) -> None:
-    monkeypatch.setattr("arbvantage_provider.worker.limits.permit_acquirer.ANSWER_TIME", 0.1)
+    monkeypatch.setattr(
+        "arbvantage_provider.worker.limits.permit_acquirer.ANSWER_TIME", 0.1
+    )
     monkeypatch.setattr("arbvantage_provider.worker.limits.limits.SILENCE", 0.1)
     for name in ("FIRST_ERROR_WAIT", "LONGEST_ERROR_WAIT"):
-        monkeypatch.setattr(f"arbvantage_provider.worker.limits.circuit_breaker.{name}", 0.001)
+        monkeypatch.setattr(
+            f"arbvantage_provider.worker.limits.circuit_breaker.{name}", 0.001
+        )
     monitor = Stubborn(**{stage: True})
     provider = Provider(
         "tested",

@@ -11,6 +11,14 @@ from typing_extensions import override
 
 from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.exceptions import ConfigError, RateLimitUnavailableError
+from arbvantage_provider.rate_limit.monitor import (
+    RateLimits,
+    Reservation,
+    ReservingRateLimitMonitor,
+)
+from arbvantage_provider.rate_limit.redis.circuit_breaker import Outage
+from arbvantage_provider.rate_limit.redis.client import Address, Reply, Server
+from arbvantage_provider.rate_limit.redis.limit_state import Memory
 from arbvantage_provider.rate_limit.validation import (
     LONGEST,
     check_burst,
@@ -19,14 +27,6 @@ from arbvantage_provider.rate_limit.validation import (
     check_part,
     check_seconds,
 )
-from arbvantage_provider.rate_limit.redis.limit_state import Memory
-from arbvantage_provider.rate_limit.monitor import (
-    RateLimits,
-    Reservation,
-    ReservingRateLimitMonitor,
-)
-from arbvantage_provider.rate_limit.redis.circuit_breaker import Outage
-from arbvantage_provider.rate_limit.redis.client import Address, Reply, Server
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -19,10 +19,9 @@ from arbvantage_provider.exceptions import (
     ConnectionError,  # noqa: A004 - the name is the contract's
     HubError,
 )
-from arbvantage_provider.hub.client import Accepted, Refused
-from arbvantage_provider.hub.wire import Result, Task
-from arbvantage_provider.worker.metrics.counters import Figures
+from arbvantage_provider.task import Accepted, Refused, Result, Task
 from arbvantage_provider.worker.delivery.tracker import Entry, Ledger
+from arbvantage_provider.worker.metrics.counters import Figures
 from arbvantage_provider.worker.runtime.backoff import Waits
 
 FIRST_WAIT: Final = 0.1

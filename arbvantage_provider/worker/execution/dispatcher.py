@@ -8,8 +8,7 @@ an answer.
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from copy import copy
 from types import CoroutineType
 from typing import Any, TypeAlias
@@ -21,15 +20,12 @@ from arbvantage_provider.clock import Clock
 from arbvantage_provider.context import (
     NoTaskRateLimit,
     Profile,
-    TaskContext,
     TaskRateLimit,
 )
 from arbvantage_provider.exceptions import (
     ActionError,
     ActionNotFoundError,
-    ActionTimeoutError,
 )
-from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.logger import Logger
 from arbvantage_provider.observe.logs import bind_task
 from arbvantage_provider.observe.redaction import AccountSecrets, Redactor
@@ -37,165 +33,20 @@ from arbvantage_provider.responses import (
     Response,
     respond,
 )
-from arbvantage_provider.settings import ProviderSettings
-from arbvantage_provider.variables import name_setting
-from arbvantage_provider.worker.execution.encoder import Answer, Failure, Format
-from arbvantage_provider.worker.execution.errors import describe_failure
-from arbvantage_provider.worker.limits.keys import TaskKeys
-from arbvantage_provider.worker.lifespan.manager import Lifespans
-from arbvantage_provider.worker.execution.middleware import Seam
-from arbvantage_provider.worker.runtime.awaiting import (
-    Outcome,
-    discard,
-    run_here,
-    start_on,
-    wait_for,
+from arbvantage_provider.task import Task
+from arbvantage_provider.worker.call import (
+    Answer,
+    Call,
+    Failure,
+    describe_timeout,
 )
+from arbvantage_provider.worker.execution.encoder import Format
+from arbvantage_provider.worker.execution.errors import describe_failure
+from arbvantage_provider.worker.execution.middleware import Seam
+from arbvantage_provider.worker.lifespan.manager import Lifespans
 
 ErrorHook: TypeAlias = Callable[[BaseException, Task], object]
 """Turns what a handler raised into a response, or a dict that is already one."""
-
-
-class Call:
-    """One task under way: its payload fits, and its handler will run, or runs.
-
-    It is what a handler's arguments are read from. The context is made when it is
-    asked for, as most handlers never do.
-
-    Attributes:
-        task: the task.
-        action: its action.
-        payload: the payload, as its schema gives it.
-        account: the account, as its schema gives it, or ``None``.
-        timeout: seconds that the handler has.
-        deadline: when they are over, on the provider's clock.
-        cancelled: whether nobody waits for the result any more.
-        attempt: 1 for the first run of the handler.
-        limit_keys: which limits it counts for, once that was asked.
-        loop: where a thread's handler has awaited what it returns; ``None``: nowhere.
-        settling: what is awaited there, if anything.
-    """
-
-    __slots__ = (
-        "_dispatcher",
-        "account",
-        "action",
-        "attempt",
-        "cancelled",
-        "deadline",
-        "limit_keys",
-        "loop",
-        "payload",
-        "settling",
-        "task",
-        "timeout",
-    )
-
-    def __init__(  # noqa: PLR0917 - keywords cost, and one is made for each task
-        self,
-        dispatcher: "Dispatcher",
-        task: Task,
-        action: Action,
-        payload: Any,
-        account: Any,
-    ) -> None:
-        self._dispatcher = dispatcher
-        self.task: Task = task
-        self.action: Action = action
-        self.payload: Any = payload
-        self.account: Any = account
-        self.timeout: float = action.timeout or dispatcher.timeout
-        self.deadline: float = dispatcher.monotonic() + self.timeout
-        self.cancelled: bool = False
-        self.attempt: int = 1
-        self.limit_keys: TaskKeys | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.settling: Future[Outcome] | None = None
-
-    @property
-    def profile(self) -> Profile:
-        """What the handler may know of the provider."""
-        return self._dispatcher.profile
-
-    def try_again(self, error: Exception, wait: float) -> bool:
-        """Begin another try, unless it would begin after the deadline.
-
-        The payload is validated anew, as the last try may have changed it.
-        """
-        dispatcher = self._dispatcher
-        if self.cancelled or dispatcher.monotonic() + wait >= self.deadline:
-            return False
-        logger = dispatcher.logger_of(self.task)
-        reason = dispatcher.describe(error, self.task.account).message
-        logger.warning(
-            "trying again", attempt=self.attempt, wait=round(wait, 3), reason=reason
-        )
-        self.attempt += 1
-        self.payload = self.action.payload.validate(
-            self.task.payload, dispatcher.longest
-        )
-        self.account = self.action.read_account(self.task.account, dispatcher.longest)
-        return True
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nobody waits for the result any more, or the deadline has passed."""
-        return self.cancelled or self._dispatcher.monotonic() >= self.deadline
-
-    def sleep(self, seconds: float) -> None:
-        """Wait on this thread."""
-        self._dispatcher.clock.sleep(seconds)
-
-    def settle(self, value: Awaitable[Any]) -> Any:
-        """What a sync handler returned, awaited on the loop, at most to the deadline.
-
-        Raises:
-            ActionTimeoutError: if it passes.
-            BaseException: what it raises.
-        """
-        seconds = self.deadline - self._dispatcher.monotonic()
-        outcome: Outcome | None = None
-        if self.is_over:
-            discard(value)
-        elif self.loop is None:
-            outcome = run_here(value, seconds, self._dispatcher.logger_of(self.task))
-        else:
-            self.settling = start_on(self.loop, value)
-            outcome = wait_for(self.settling, seconds)
-        if outcome is None:
-            raise _describe_timeout(self)
-        return outcome()
-
-    async def wait(self, seconds: float) -> None:
-        """Wait on the running loop."""
-        await self._dispatcher.clock.wait(asyncio.Event(), seconds)
-
-    @property
-    def injected(self) -> Mapping[Any, Any]:
-        """What the lifespans made, by the types that parameters ask for."""
-        return self._dispatcher.injected
-
-    @property
-    def account_text(self) -> str:
-        """The account's JSON text, as the hub sent it; ``""``: there is none."""
-        return self.task.account.decode("utf-8", "replace")
-
-    @property
-    def context(self) -> TaskContext:
-        """What the handler may ask for about its task."""
-        dispatcher = self._dispatcher
-        return TaskContext(
-            id=self.task.id,
-            action=self.action.name,
-            provider=self.profile.name,
-            attempt=self.attempt,
-            timeout=self.timeout,
-            deadline=self.deadline,
-            monotonic=dispatcher.monotonic,
-            make_logger=lambda: dispatcher.logger_of(self.task),
-            is_cancelled=lambda: self.cancelled,
-            make_rate_limit=lambda: dispatcher.limit_of(self),
-        )
 
 
 class Dispatcher:
@@ -336,7 +187,7 @@ class Dispatcher:
 
     def time_out(self, call: Call) -> Answer:
         """The answer to a task whose handler was not done at its deadline."""
-        error = _describe_timeout(call)
+        error = describe_timeout(call)
         call.cancelled = True
         return self.refuse(call.task, error, "task timed out")
 
@@ -428,18 +279,6 @@ class Dispatcher:
             action=task.action,
             secrets=AccountSecrets(task.account),
         )
-
-
-def _describe_timeout(call: Call) -> ActionTimeoutError:
-    """The default deadline is short, and most who meet it have not heard of it."""
-    default: float = ProviderSettings.model_fields["execution_timeout"].default
-    advice = ""
-    if call.action.timeout is None and call.timeout == default:
-        setting = name_setting("execution_timeout")
-        advice = (
-            f"for more time set {setting} of the provider, or timeout= of the action"
-        )
-    return ActionTimeoutError(call.action.name, call.timeout, advice)
 
 
 def _make_no_limit(_: Call) -> TaskRateLimit:

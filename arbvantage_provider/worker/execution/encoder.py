@@ -8,10 +8,9 @@ the data.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 from pydantic_core import to_json
-from typing_extensions import override
 
 from arbvantage_provider.context import Profile
 from arbvantage_provider.responses import (
@@ -22,48 +21,7 @@ from arbvantage_provider.responses import (
     is_response,
     respond,
 )
-
-
-class Answer(NamedTuple):
-    """How a task ended, as it goes to the hub.
-
-    Attributes:
-        status: ``success``, ``error``, ``warning`` or ``limit``.
-        text: the JSON text of the response, in UTF-8.
-        message: of the response.
-        failure: why the handler's own response is not the answer, where it is not.
-    """
-
-    status: str
-    text: bytes
-    message: str = ""
-    failure: "Failure | None" = None
-
-    @override
-    def __repr__(self) -> str:
-        # asyncio shows results of tasks; a result may hold anything.
-        return f"<{type(self).__name__} {self.status}>"
-
-
-class Failure(NamedTuple):
-    """Something went wrong with a task, and people should be told.
-
-    Attributes:
-        event: what, as a log line says it.
-        level: of the line: ``warning``, or ``error`` where a program is at fault.
-        error: what was raised, or what the task was refused with, if anything.
-        is_foreign: whether the error's traceback says something to its author.
-    """
-
-    event: str
-    level: Literal["warning", "error"]
-    error: BaseException | None = None
-    is_foreign: bool = False
-
-    @override
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.event}>"
-
+from arbvantage_provider.worker.call import Answer
 
 _new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 """A named tuple's own constructor is a Python function, which this spares the answer

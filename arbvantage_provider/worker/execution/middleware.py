@@ -18,10 +18,10 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import ActionError
-from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.middleware import Middleware, Outcome, TaskInfo
 from arbvantage_provider.observe.redaction import CURRENT_ACCOUNT
-from arbvantage_provider.worker.execution.encoder import Answer
+from arbvantage_provider.task import Task
+from arbvantage_provider.worker.call import Answer
 from arbvantage_provider.worker.execution.errors import read_message
 
 Listener: TypeAlias = Callable[[Task, Answer], None]

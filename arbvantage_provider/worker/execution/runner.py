@@ -10,9 +10,9 @@ import os
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from arbvantage_provider.worker.execution.encoder import Answer
+from arbvantage_provider.worker.call import Answer, Call
+from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 from arbvantage_provider.worker.runtime.deadlines import Deadlines, set_done
-from arbvantage_provider.worker.execution.dispatcher import Call, Dispatcher
 from arbvantage_provider.worker.runtime.threads import ThreadPool
 
 CLEAN_UP: Final = 0.5

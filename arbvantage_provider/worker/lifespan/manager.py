@@ -16,7 +16,11 @@ from arbvantage_provider.handlers.inject import (
     is_injected,
     read_kind,
 )
-from arbvantage_provider.worker.lifespan.lifespan import NOTHING, Lifespan, read_lifespan
+from arbvantage_provider.worker.lifespan.lifespan import (
+    NOTHING,
+    Lifespan,
+    read_lifespan,
+)
 from arbvantage_provider.worker.lifespan.resolver import (
     Offer,
     UnmetError,

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import RateLimitedError
-from arbvantage_provider.worker.execution.dispatcher import Call
+from arbvantage_provider.worker.call import Call
 from arbvantage_provider.worker.runtime.backoff import first_of
 
 _SHORTEST_WAIT = 0.001

@@ -1,43 +1,21 @@
 """Reading the key that a task counts for, where a limit has keys."""
 
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from arbvantage_provider.exceptions import RateLimitedError
-from arbvantage_provider.rate_limit import LimitedTask, PerKey
+from arbvantage_provider.rate_limit import PerKey
 from arbvantage_provider.rate_limit.keyed import UnfitKeyError
-from arbvantage_provider.worker.limits.circuit_breaker import FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT
+from arbvantage_provider.worker.call import TaskKeys
+from arbvantage_provider.worker.limits.circuit_breaker import (
+    FIRST_ERROR_WAIT,
+    LONGEST_ERROR_WAIT,
+)
 from arbvantage_provider.worker.runtime.backoff import Waits
 
 NO_KEY: Final = ""
 """The key of a task that passes without one; hashes of keys are longer."""
-
-
-class TaskKeys:
-    """The keys of one task, each read once, as a handler may change its payload.
-
-    Args:
-        describe: tells what they are read from; asked only where there are keys.
-    """
-
-    __slots__ = ("_describe", "_found")
-
-    def __init__(self, describe: Callable[[], LimitedTask]) -> None:
-        self._describe = describe
-        self._found: dict[PerKey, str] = {}
-
-    def find(self, limit: PerKey) -> str:
-        """The hash of the task's key.
-
-        Raises:
-            UnfitKeyError: if it is no key.
-            BaseException: whatever the user's function raises.
-        """
-        if limit not in self._found:
-            self._found[limit] = limit.find_key(self._describe())
-        return self._found[limit]
 
 
 class KeyReader:

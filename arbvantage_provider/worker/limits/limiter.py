@@ -10,7 +10,7 @@ import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import RateLimitedError
@@ -19,14 +19,75 @@ from arbvantage_provider.rate_limit import (
     Reservation,
     ReservingRateLimitMonitor,
 )
-from arbvantage_provider.worker.limits.cooldowns import Closures
-from arbvantage_provider.worker.limits.circuit_breaker import GRANTED, LOG_INTERVAL, Health
-from arbvantage_provider.worker.limits.permit_request import SHORTEST_WAIT
-from arbvantage_provider.worker.limits.keys import NO_KEY, KeyReader, TaskKeys
-from arbvantage_provider.worker.limits.permit_acquirer import BUSY_WAIT, Questions, Source
+from arbvantage_provider.worker.call import TaskKeys
+from arbvantage_provider.worker.limits.circuit_breaker import (
+    GRANTED,
+    LOG_INTERVAL,
+    Health,
+)
+from arbvantage_provider.worker.limits.keys import NO_KEY, KeyReader
+from arbvantage_provider.worker.limits.permit_acquirer import (
+    BUSY_WAIT,
+    SHORTEST_WAIT,
+    Questions,
+    Source,
+)
+from arbvantage_provider.worker.limits.wait_queue import (
+    GRACE,
+    UNKNOWN_WAIT,
+    Lane,
+    Visit,
+)
 from arbvantage_provider.worker.metrics.snapshot import LimitFigures
-from arbvantage_provider.worker.limits.wait_queue import GRACE, UNKNOWN_WAIT, Lane, Visit
 from arbvantage_provider.worker.runtime.backoff import Ending
+
+MOST_CLOSED_KEYS: Final = 10_000
+"""How many keys may be shut at once; beyond it, those that open soonest are open."""
+
+
+class Closures:
+    """Which keys of a limit are shut, and until when.
+
+    Args:
+        clock: tells when that is over.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until: dict[str | None, float] = {}
+
+    @property
+    def longest(self) -> float:
+        """Seconds until all of it is open again."""
+        until = max(tuple(self._until.values()), default=0.0)
+        return max(until - self._clock.monotonic(), 0.0)
+
+    def find_wait(self, key: str | None) -> float:
+        """Seconds that a key is still shut; 0: it is open."""
+        if not self._until or key not in self._until:
+            return 0.0
+        left = self._until[key] - self._clock.monotonic()
+        if left <= 0:
+            del self._until[key]
+        return max(left, 0.0)
+
+    def close(self, key: str | None, seconds: float) -> None:
+        """Shut a key for so long, or for as long as it is shut anyway."""
+        if len(self._until) >= MOST_CLOSED_KEYS:
+            latest = sorted(self._until.items(), key=_read_until)[
+                MOST_CLOSED_KEYS // 2 :
+            ]
+            self._until = dict(latest)
+        moment = self._clock.monotonic() + seconds
+        self._until[key] = max(self._until.get(key, 0.0), moment)
+
+    def clear(self) -> None:
+        """Open all of it."""
+        self._until.clear()
+
+
+def _read_until(item: tuple[object, float]) -> float:
+    return item[1]
 
 
 @dataclass(slots=True)

@@ -27,16 +27,18 @@ from arbvantage_provider.rate_limit import (
 )
 from arbvantage_provider.rate_limit.check import find_monitor_problem
 from arbvantage_provider.rate_limit.notices import LISTENER
-from arbvantage_provider.worker.limits.task_limit import LimitByHand
-from arbvantage_provider.worker.execution.dispatcher import Call
-from arbvantage_provider.worker.limits.limiter import Gate
-from arbvantage_provider.worker.limits.permit_request import LONGEST_WAIT, count_free
-from arbvantage_provider.worker.limits.keys import TaskKeys
-from arbvantage_provider.worker.limits.notices import Notices
+from arbvantage_provider.worker.call import Call, TaskKeys
 from arbvantage_provider.worker.limits.concurrency import WaitingRoom
-from arbvantage_provider.worker.limits.permit_acquirer import Source
-from arbvantage_provider.worker.metrics.snapshot import LimitFigures
+from arbvantage_provider.worker.limits.limiter import Gate
+from arbvantage_provider.worker.limits.notices import Notices
+from arbvantage_provider.worker.limits.permit_acquirer import (
+    LONGEST_WAIT,
+    Source,
+    count_free,
+)
+from arbvantage_provider.worker.limits.task_limit import LimitByHand
 from arbvantage_provider.worker.limits.wait_queue import GRACE, Visit
+from arbvantage_provider.worker.metrics.snapshot import LimitFigures
 from arbvantage_provider.worker.runtime.backoff import Ending
 
 SILENCE: Final = 1.0

@@ -6,11 +6,10 @@ from contextlib import suppress
 from typing import Any, get_args
 
 from arbvantage_provider.clock import Clock
-from arbvantage_provider.hub.client import Oversized
-from arbvantage_provider.hub.wire import Task
 from arbvantage_provider.observe.unawaited import describe_bare
 from arbvantage_provider.responses import Status
-from arbvantage_provider.worker.execution.encoder import Answer
+from arbvantage_provider.task import Oversized, Task
+from arbvantage_provider.worker.call import Answer
 from arbvantage_provider.worker.delivery.tracker import Ledger
 from arbvantage_provider.worker.metrics.snapshot import LimitFigures, Snapshot, State
 

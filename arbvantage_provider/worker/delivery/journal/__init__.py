@@ -1,7 +1,7 @@
 """The journal: what is known of each task, in a file that outlives the process."""
 
-from arbvantage_provider.worker.delivery.journal.writer import Journal
 from arbvantage_provider.worker.delivery.journal.rows import Row, list_rows
 from arbvantage_provider.worker.delivery.journal.store import Store
+from arbvantage_provider.worker.delivery.journal.writer import Journal
 
 __all__ = ["Journal", "Row", "Store", "list_rows"]

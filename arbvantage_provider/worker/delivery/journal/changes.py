@@ -2,7 +2,7 @@
 
 from typing import Any, Final, TypeAlias
 
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.task import Task
 
 _ARRIVED: Final = (
     "INSERT INTO task (number, digest, id, action, arrived) VALUES (?, ?, ?, ?, ?)"

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from arbvantage_provider.exceptions import JournalError
-from arbvantage_provider.worker.delivery.journal.database import APPLICATION_ID, VERSION, read
+from arbvantage_provider.worker.delivery.journal.database import (
+    APPLICATION_ID,
+    VERSION,
+    read,
+)
 from arbvantage_provider.worker.delivery.journal.rows import DIGEST_SIZE
 
 _CREATE: Final = """

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from arbvantage_provider.exceptions import JournalError
-from arbvantage_provider.hub.wire import Task
+from arbvantage_provider.task import Task
 from arbvantage_provider.worker.delivery.journal.changes import (
     Change,
     answer,

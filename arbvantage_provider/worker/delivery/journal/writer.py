@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import JournalError
-from arbvantage_provider.hub.wire import Result, Task
+from arbvantage_provider.task import Result, Task
 from arbvantage_provider.worker.delivery.journal.changes import (
     Change,
     answer,
@@ -28,8 +28,8 @@ from arbvantage_provider.worker.delivery.journal.changes import (
 )
 from arbvantage_provider.worker.delivery.journal.rows import Row
 from arbvantage_provider.worker.delivery.journal.store import BusyError, Store
-from arbvantage_provider.worker.runtime.threads import ThreadPool
 from arbvantage_provider.worker.runtime.backoff import Waits
+from arbvantage_provider.worker.runtime.threads import ThreadPool
 
 GATHER: Final = 0.001
 """Seconds from one commit to the next, at least."""
