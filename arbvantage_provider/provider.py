@@ -18,8 +18,8 @@ from arbvantage_provider.context import Profile
 from arbvantage_provider.exceptions import AuthenticationError, ConfigError
 from arbvantage_provider.executors.importing import check_start
 from arbvantage_provider.executors.source import ExecutorSource, find_problem
-from arbvantage_provider.hub.auth import Gate
-from arbvantage_provider.hub.channel_pool import Lines
+from arbvantage_provider.hub.auth import Auth
+from arbvantage_provider.hub.channel_pool import ChannelPool
 from arbvantage_provider.hub.client import HubClient
 from arbvantage_provider.hub.tokens import (
     FixedToken,
@@ -60,31 +60,34 @@ from arbvantage_provider.variables import (
     name_source,
     reading,
 )
-from arbvantage_provider.worker.delivery.tracker import Ledger
+from arbvantage_provider.worker.delivery.tracker import TaskTracker
 from arbvantage_provider.worker.execution.dispatcher import Dispatcher
-from arbvantage_provider.worker.execution.encoder import Format
+from arbvantage_provider.worker.execution.encoder import ResponseEncoder
 from arbvantage_provider.worker.execution.executors import Executors
 from arbvantage_provider.worker.in_process import Content, dispatch_here, process
 from arbvantage_provider.worker.lifecycle import Lifecycle
 from arbvantage_provider.worker.lifespan.lifespan import Made
-from arbvantage_provider.worker.lifespan.manager import Lifespans
-from arbvantage_provider.worker.limits.concurrency import Places, WaitingRoom
+from arbvantage_provider.worker.lifespan.manager import LifespanManager
+from arbvantage_provider.worker.limits.concurrency import (
+    ConcurrencyLimiter,
+    WaiterBudget,
+)
 from arbvantage_provider.worker.limits.limits import (
     Limits,
     check_monitor,
     describe_unused,
 )
 from arbvantage_provider.worker.metrics.snapshot import Snapshot
-from arbvantage_provider.worker.polling import Pace
+from arbvantage_provider.worker.polling import Poller
 from arbvantage_provider.worker.runtime.backoff import Ending
 from arbvantage_provider.worker.runtime.signals import run_until_stopped
 from arbvantage_provider.worker.worker import Worker
 
 if TYPE_CHECKING:
-    from arbvantage_provider.worker.delivery.journal import Journal
+    from arbvantage_provider.worker.delivery.journal import JournalWriter
 
 _new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-Around = TypeVar("Around", bound=Middleware)
+MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
 MakerT = TypeVar("MakerT", bound=Callable[..., Made])
 
 ValueT = TypeVar("ValueT")
@@ -227,8 +230,8 @@ class Provider:
         self._redactor = Redactor(self.settings.token)
         self._log = make_log_writer(self.settings.log_file)
         self.logger: Logger = self._make_logger()
-        self._format = self._make_format()
-        self._lifespans = Lifespans(
+        self._encoder = self._make_encoder()
+        self._lifespans = LifespanManager(
             grace=self.settings.shutdown_timeout, logger=self.logger
         )
         self._dispatcher = self._make_dispatcher()
@@ -287,10 +290,10 @@ class Provider:
         """
         self.settings = make_settings(**{**dict(self.settings), **changed})
         self._redactor.add(self.settings.token)
-        self._format = self._make_format()
+        self._encoder = self._make_encoder()
         for dispatcher in self._dispatchers:
             dispatcher.reconfigure(
-                formatter=self._format, timeout=self.settings.execution_timeout
+                encoder=self._encoder, timeout=self.settings.execution_timeout
             )
 
     @property
@@ -370,7 +373,7 @@ class Provider:
         """
         self._lifespans.provide(kind, value)
 
-    def middleware(self, middleware: Around) -> Around:
+    def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
         """A decorator: let a generator function run around each task.
 
         What stands before its ``outcome = yield`` runs before the task's payload is
@@ -382,7 +385,7 @@ class Provider:
             ConfigError: if it is no generator function, sync or async.
         """
         check_middleware(middleware)
-        self._dispatcher.seam.middlewares.append(middleware)
+        self._dispatcher.chain.middlewares.append(middleware)
         return middleware
 
     # --- running against a hub -----------------------------------------------
@@ -547,13 +550,13 @@ class Provider:
             A ``ProviderResponse``, or what ``_handle_response`` makes of one.
         """
         raw = b"" if account is None else encode_json(account, "account")
-        return self._format.describe(self._dispatcher.describe(e, raw), action)
+        return self._encoder.describe(self._dispatcher.describe(e, raw), action)
 
     def _handle_response(
         self, response: ProviderResponse, action: str | None = None
     ) -> dict[str, Any]:
         """A response as the hub will read it, in the provider's format."""
-        return self._format.describe(respond(response), action or "")
+        return self._encoder.describe(respond(response), action or "")
 
     @override
     def __repr__(self) -> str:
@@ -570,7 +573,7 @@ class Provider:
             redactor=self._redactor,
         )
 
-    def _make_format(self) -> Format:
+    def _make_encoder(self) -> ResponseEncoder:
         profile = Profile(
             name=self.name,
             settings=self.settings.describe(),
@@ -578,7 +581,7 @@ class Provider:
             now=self._clock.now,
         )
         unified = self.settings.response_format == "unified"
-        return Format(profile=profile, unified=unified)
+        return ResponseEncoder(profile=profile, unified=unified)
 
     def _make_dispatcher(self) -> Dispatcher:
         overridden = (
@@ -586,10 +589,10 @@ class Provider:
         )
         return Dispatcher(
             actions=self.actions,
-            profile=self._format.profile,
+            profile=self._encoder.profile,
             timeout=self.settings.execution_timeout,
             clock=self._clock,
-            formatter=self._format,
+            encoder=self._encoder,
             redactor=self._redactor,
             logger=self.logger,
             lifespans=self._lifespans,
@@ -603,8 +606,8 @@ class Provider:
 
     def _make_client(self, url: str, token: str | None) -> HubClient:
         settings, address = self.settings, read_address(url)
-        gate = Gate(self._find_token(token), self._redactor)
-        lines = Lines(
+        auth = Auth(self._find_token(token), self._redactor)
+        channels = ChannelPool(
             address,
             settings.tls,
             proxy=read_proxy(address),
@@ -613,16 +616,16 @@ class Provider:
             monotonic=self._clock.monotonic,
             warn=self._warn_of_file,
         )
-        if not lines.is_encrypted and not address.is_near:
+        if not channels.is_encrypted and not address.is_near:
             advice = f"write grpcs://{address.target} for TLS"
             text = "the token and all tasks travel in the clear"
-            proxy = {"proxy": str(lines.proxy)} if lines.proxy else {}
+            proxy = {"proxy": str(channels.proxy)} if channels.proxy else {}
             self.logger.warning(text, hub=url, advice=advice, **proxy)
         return HubClient(
             url=url,
             provider=self.name,
-            lines=lines,
-            gate=gate,
+            channels=channels,
+            auth=auth,
             max_send_bytes=settings.max_send_bytes,
         )
 
@@ -656,7 +659,7 @@ class Provider:
     ) -> Worker:
         settings = self.settings
         slots = settings.max_concurrency
-        room, ending = WaitingRoom(slots), Ending()
+        budget, ending = WaiterBudget(slots), Ending()
         limits = Limits(
             monitor=self.rate_limit_monitor,
             actions=self.actions,
@@ -664,11 +667,13 @@ class Provider:
             clock=self._clock,
             ending=ending,
             slots=slots,
-            room=room,
+            budget=budget,
             logger=self.logger,
         )
-        places = Places(clock=self._clock, ending=ending, room=room)
-        pace = Pace(
+        concurrency = ConcurrencyLimiter(
+            clock=self._clock, ending=ending, budget=budget
+        )
+        poller = Poller(
             clock=self._clock,
             stopping=stopping,
             poll_interval=settings.poll_interval,
@@ -687,10 +692,10 @@ class Provider:
             hub=client,
             dispatcher=dispatcher,
             executors=executors,
-            ledger=self._make_ledger(client.url),
+            tracker=self._make_tracker(client.url),
             limits=limits,
-            places=places,
-            pace=pace,
+            concurrency=concurrency,
+            poller=poller,
             clock=self._clock,
             logger=self.logger,
             stopping=stopping,
@@ -700,23 +705,23 @@ class Provider:
             shutdown_timeout=settings.shutdown_timeout,
         )
 
-    def _make_ledger(self, hub: str) -> Ledger:
+    def _make_tracker(self, hub: str) -> TaskTracker:
         path = self.settings.journal
         open_journal = path and partial(self._open_journal, path, hub)
-        return Ledger(
+        return TaskTracker(
             clock=self._clock,
             open_journal=open_journal or None,
             max_age=self.settings.journal_max_age,
         )
 
-    def _open_journal(self, path: str, hub: str) -> "Journal":
+    def _open_journal(self, path: str, hub: str) -> "JournalWriter":
         # On use, as SQLite is of no use to others.
-        from arbvantage_provider.worker.delivery.journal import Journal, Store  # noqa: PLC0415
+        from arbvantage_provider.worker.delivery.journal import JournalWriter, Store  # noqa: PLC0415
 
         name = self._hub_name or read_address(hub).target
         sync = self.settings.journal_sync
         store = Store(path, provider=self.name, hub=name, sync=sync)
-        return Journal(store, clock=self._clock, logger=self.logger)
+        return JournalWriter(store, clock=self._clock, logger=self.logger)
 
 
 def _parse(raw: bytes) -> Any:

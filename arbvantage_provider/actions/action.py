@@ -12,7 +12,7 @@ from arbvantage_provider.handlers.invoke import Invoke
 from arbvantage_provider.handlers.plan import CallPlan
 from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
 from arbvantage_provider.retry import Retry
-from arbvantage_provider.schema.compiled_schema import Schema
+from arbvantage_provider.schema.compiled_schema import CompiledSchema
 from arbvantage_provider.schema.strict_json import LONGEST
 
 
@@ -53,8 +53,8 @@ class Action:
     handler: Callable[..., Any]
     payload_schema: Any
     account_schema: Any
-    payload: Schema
-    account: Schema | None
+    payload: CompiledSchema
+    account: CompiledSchema | None
     account_required: bool
     result: TypeAdapter[Any] | None
     timeout: float | None

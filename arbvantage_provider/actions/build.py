@@ -42,8 +42,8 @@ from arbvantage_provider.rate_limit import PerKey, RateLimitMonitor
 from arbvantage_provider.rate_limit.check import find_monitor_problem
 from arbvantage_provider.retry import Retry
 from arbvantage_provider.schema.compiled_schema import (
+    CompiledSchema,
     Role,
-    Schema,
     any_object,
     compile_schema,
 )
@@ -117,7 +117,7 @@ def build_action(  # noqa: PLR0913 - each is an option of ``register``
         retry=retry,
         idempotent=idempotent,
         is_async=signature.is_async,
-        needs_loop=signature.is_async or bool(plan.needs),
+        needs_loop=signature.is_async or bool(plan.dependencies),
         plan=plan,
         invoke=_make_invoke(handler, plan, retry, is_async=signature.is_async),
         executor=executor,
@@ -218,7 +218,7 @@ def _fix_first(name: str, signature: Signature, takes: Any) -> Signature:
 
 def _compile_payload(
     name: str, declared: Any, signature: Signature, *, doc: Docstring, extra: Extra
-) -> Schema:
+) -> CompiledSchema:
     if declared is not None:
         return compile_schema(name, "payload", declared, extra=extra)
     for parameter in signature.parameters:
@@ -236,7 +236,9 @@ def _compile_payload(
     return compile_signature(name, fields, descriptions=doc.parameters, extra=extra)
 
 
-def _compile_whole(name: str, role: Role, parameter: inspect.Parameter) -> Schema:
+def _compile_whole(
+    name: str, role: Role, parameter: inspect.Parameter
+) -> CompiledSchema:
     """The schema that a parameter for the whole payload or account stands for."""
     annotation = strip(parameter.annotation)
     if is_unsaid(annotation):
@@ -317,7 +319,7 @@ def _is_annotated(annotation: Any) -> bool:
 
 def _compile_account(
     name: str, declared: Any, signature: Signature, *, extra: Extra
-) -> Schema | None:
+) -> CompiledSchema | None:
     if declared is not None:
         return compile_schema(name, "account", declared, extra=extra)
     for parameter in signature.parameters:

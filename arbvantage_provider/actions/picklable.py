@@ -14,7 +14,7 @@ from arbvantage_provider.handlers.types import strip
 _REMEDY = "write it as a function at the top of a module"
 
 
-def check_sendable(action: Action) -> None:
+def check_picklable(action: Action) -> None:
     """Refuse what can be seen when the handler is registered.
 
     A function that is being decorated is not yet what its module holds under its

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.build import build_action, check_limit
-from arbvantage_provider.actions.picklable import check_sendable
+from arbvantage_provider.actions.picklable import check_picklable
 from arbvantage_provider.exceptions import (
     ActionNotFoundError,
     DuplicateActionError,
@@ -265,7 +265,7 @@ class Actions:
             executor = None if action.is_async else self._executor
             action = replace(action, executor=executor)
         if action.executor is not None:
-            check_sendable(action)
+            check_picklable(action)
         with self._changing:
             self._actions[action.name] = action
 

@@ -18,7 +18,7 @@ from arbvantage_provider.actions.action import Action
 from arbvantage_provider.actions.result import (
     MisfitError,
     compile_result,
-    keep_promise,
+    validate_result,
 )
 from arbvantage_provider.executors.calls import (
     UnsendableError,
@@ -107,7 +107,7 @@ def _write(name: str, value: Any, result: TypeAdapter[Any] | None) -> bytes:
             _refuse_unsendable(value)
         response = respond(value)
         if result is not None:
-            response = keep_promise(result, response)
+            response = validate_result(result, response)
         data = encode_json(response.data, "data")
     except UnsendableError:
         raise

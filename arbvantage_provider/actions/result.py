@@ -59,7 +59,7 @@ class MisfitError(ValueError):
         self.violations = violations
 
 
-def keep_promise(result: TypeAdapter[Any], response: Response) -> Response:
+def validate_result(result: TypeAdapter[Any], response: Response) -> Response:
     """The response, its data as the annotation has it.
 
     What a task says that did not succeed is not promised anything.

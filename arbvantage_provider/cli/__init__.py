@@ -17,7 +17,7 @@ from arbvantage_provider.cli.complete import (
     complete_field,
     complete_file,
 )
-from arbvantage_provider.cli.errors import Interrupted
+from arbvantage_provider.cli.errors import CommandInterruptedError
 
 __all__ = ["main"]
 
@@ -138,7 +138,7 @@ class _Main(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted from error
+            raise CommandInterruptedError from error
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:

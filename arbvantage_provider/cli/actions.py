@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from arbvantage_provider.actions import Action
-from arbvantage_provider.cli.fields import ABSENT, Field, describe_fields
+from arbvantage_provider.cli.fields import ABSENT, PayloadField, describe_fields
 from arbvantage_provider.cli.output import format_json, open_output, say
 from arbvantage_provider.cli.target import load_provider
 from arbvantage_provider.text import escape
@@ -35,7 +35,7 @@ def _to_json(action: Action) -> dict[str, Any]:
     }
 
 
-def _field_to_json(field: Field) -> dict[str, Any]:
+def _field_to_json(field: PayloadField) -> dict[str, Any]:
     default = {} if field.default is ABSENT else {"default": field.default}
     return {
         "path": field.path,
@@ -57,7 +57,7 @@ def _format_action(action: Action) -> Iterator[str]:
     yield from _align(rows) if rows else ["  no fields"]
 
 
-def _format_row(field: Field, prefix: str = "") -> tuple[str, str, str, str]:
+def _format_row(field: PayloadField, prefix: str = "") -> tuple[str, str, str, str]:
     need = "required" if field.required else "optional"
     if field.default is not ABSENT:
         need = f"default {format_json(field.default)}"

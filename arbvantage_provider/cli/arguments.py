@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from arbvantage_provider.cli.errors import Misuse, suggest
-from arbvantage_provider.cli.fields import Field, Fields
+from arbvantage_provider.cli.errors import UsageError, suggest
+from arbvantage_provider.cli.fields import PayloadField, PayloadFields
 
 _TEXT = frozenset({"string"})
 _TEXT_OR_NULL = frozenset({"string", "null"})
@@ -24,7 +24,11 @@ def read_argument(text: str) -> str:
 
 
 def read_pairs(
-    pairs: Sequence[str], fields: Fields, action: str, *, is_account: bool = False
+    pairs: Sequence[str],
+    fields: PayloadFields,
+    action: str,
+    *,
+    is_account: bool = False,
 ) -> str:
     """``KEY=VALUE`` arguments as a JSON object.
 
@@ -35,7 +39,7 @@ def read_pairs(
         is_account: whether they are the account's; values stay out of messages then.
 
     Raises:
-        Misuse: for an argument without ``=``, a key given twice or one that is
+        UsageError: for an argument without ``=``, a key given twice or one that is
             no field, and a value that is no JSON where JSON is needed.
     """
     owner = f"the account of {action!r}" if is_account else repr(action)
@@ -43,19 +47,19 @@ def read_pairs(
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise Misuse(_refuse_argument(pair, fields))
+            raise UsageError(_refuse_argument(pair, fields))
         if key in payload:
             problem = f"{key!r} is given twice; give each field once"
-            raise Misuse(problem)
+            raise UsageError(problem)
         if key not in fields.top and not fields.is_open:
-            raise Misuse(_refuse_key(key, fields, owner))
+            raise UsageError(_refuse_key(key, fields, owner))
         shown = key if is_account else f"{key}={text}"
         payload[key] = _read_value(key, text, fields.top.get(key), shown=shown)
     members = (f"{json.dumps(key)}: {value}" for key, value in payload.items())
     return "{" + ", ".join(members) + "}"
 
 
-def _read_value(key: str, text: str, field: Field | None, *, shown: str) -> str:
+def _read_value(key: str, text: str, field: PayloadField | None, *, shown: str) -> str:
     """JSON text: a string where the field is text, else ``text`` as it stands.
 
     A field that takes text among other things is given JSON where ``text`` is
@@ -73,7 +77,7 @@ def _read_value(key: str, text: str, field: Field | None, *, shown: str) -> str:
             f"{shown}: {key!r} is of type {field.type}, so its value must be "
             f"JSON ({error})"
         )
-        raise Misuse(problem) from None
+        raise UsageError(problem) from None
     return text
 
 
@@ -82,14 +86,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(problem)
 
 
-def _refuse_argument(argument: str, fields: Fields) -> str:
+def _refuse_argument(argument: str, fields: PayloadFields) -> str:
     problem = f"{argument!r} is neither KEY=VALUE, nor one JSON object, nor '-'"
     if argument in fields.top:
         return f"{problem}; give the field a value: {argument}=VALUE"
     return problem
 
 
-def _refuse_key(key: str, fields: Fields, owner: str) -> str:
+def _refuse_key(key: str, fields: PayloadFields, owner: str) -> str:
     problem = f"{owner} has no field {key!r}"
     parent, dot, inner = key.partition(".")
     if dot and parent in fields.top:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.cli.arguments import read_argument, read_pairs
-from arbvantage_provider.cli.errors import Failure, Misuse, suggest
-from arbvantage_provider.cli.fields import Fields, describe_fields
+from arbvantage_provider.cli.errors import CommandError, UsageError, suggest
+from arbvantage_provider.cli.fields import PayloadFields, describe_fields
 from arbvantage_provider.cli.input import read_input
 from arbvantage_provider.cli.output import format_json, open_output
 from arbvantage_provider.cli.target import load_provider
-from arbvantage_provider.cli.user_code import run_theirs
+from arbvantage_provider.cli.user_code import run_user_code
 
 
 def call_action(
@@ -24,13 +24,13 @@ def call_action(
         chosen = _choose(provider.actions, action)
         payload = _read_payload(arguments, chosen)
         credentials = _read_account(account, chosen)
-        response = run_theirs(
+        response = run_user_code(
             lambda: provider.process_task(action, payload, credentials),
             f"{action!r} cannot be run",
         )
         emit(format_json(response, indent=2))
     if response["status"] in {"error", "limit"}:
-        sys.exit(Failure.exit_code)
+        sys.exit(CommandError.exit_code)
 
 
 def _choose(actions: Actions, name: str) -> Action:
@@ -39,7 +39,7 @@ def _choose(actions: Actions, name: str) -> Action:
         names = list(actions)
         there = f"there are: {', '.join(names)}" if names else "the provider has none"
         problem = f"no action {name!r}{suggest(name, names)} ({there})"
-        raise Misuse(problem)
+        raise UsageError(problem)
     return action
 
 
@@ -53,7 +53,7 @@ def _read_payload(arguments: Sequence[str], action: Action) -> str | bytes:
             "the payload is given once: as one JSON object, as '-', or as KEY=VALUE "
             f"arguments; {len(arguments)} arguments are too many with {whole[0]!r}"
         )
-        raise Misuse(problem)
+        raise UsageError(problem)
     return read_input("-") if whole == ["-"] else whole[0]
 
 
@@ -66,13 +66,13 @@ def _read_account(given: Sequence[str], action: Action) -> str | bytes | None:
         problem = (
             "the account is given once: as one JSON object, as @FILE, or as KEY=VALUE"
         )
-        raise Misuse(problem)
+        raise UsageError(problem)
     for number, text in enumerate(given, 1):
         if "=" not in text:
             which = f"number {number} of {len(given)} --account"
             problem = f"{which} is neither KEY=VALUE, nor one JSON object, nor @FILE"
-            raise Misuse(problem)
-    fields = Fields(top={}, rows=(), is_open=True)
+            raise UsageError(problem)
+    fields = PayloadFields(top={}, rows=(), is_open=True)
     if action.account is not None:
         fields = describe_fields(action.account)
     return read_pairs(given, fields, action.name, is_account=True)

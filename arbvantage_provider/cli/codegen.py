@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from arbvantage_provider.cli.errors import Failure, Misuse
+from arbvantage_provider.cli.errors import CommandError, UsageError
 from arbvantage_provider.cli.output import Emit, is_unicode, open_output, say
 from arbvantage_provider.cli.target import load_provider, split_target
 from arbvantage_provider.codegen.imports import UnspeakableError
@@ -29,7 +29,7 @@ def write_code(target: str, *, output: str | None, stubs: bool, force: bool) -> 
         homes = find_homes(provider.actions)
         if not homes:
             problem = f"no action of {provider.name!r} has a dict schema"
-            raise Failure(f"{problem}: there is nothing to write")
+            raise CommandError(f"{problem}: there is nothing to write")
         try:
             code = (
                 _write_stub(target, provider, homes)
@@ -37,7 +37,7 @@ def write_code(target: str, *, output: str | None, stubs: bool, force: bool) -> 
                 else _write_models(provider, homes)
             )
         except (UnspeakableError, OSError) as error:
-            raise Failure(str(error)) from error
+            raise CommandError(str(error)) from error
         _deliver(code, output, force=force, emit=emit)
 
 
@@ -48,9 +48,9 @@ def _check_output(output: str | None, target: str, *, stubs: bool) -> None:
         problem = (
             "a stub's file ends in .pyi" if stubs else "a .pyi is written by --stubs"
         )
-        raise Misuse(f"-o {output}: {problem}")
+        raise UsageError(f"-o {output}: {problem}")
     if Path(output).resolve() == Path(split_target(target)[0]).resolve():
-        raise Misuse(f"-o {output}: this is the provider itself; name another file")
+        raise UsageError(f"-o {output}: this is the provider itself; name another file")
 
 
 def _write_models(provider: Provider, homes: Mapping[str, Home]) -> str:
@@ -87,7 +87,7 @@ def _choose_module(source: str, homes: Mapping[str, Home]) -> str:
     modules = sorted({home.module for home in homes.values() if home.is_in_reach})
     own = [module for module in modules if _is_source(module, source)]
     if not own and len(modules) != 1:
-        raise Failure(_refuse(modules, homes))
+        raise CommandError(_refuse(modules, homes))
     return own[0] if own else modules[0]
 
 
@@ -123,15 +123,15 @@ def _deliver(code: str, output: str | None, *, force: bool, emit: Emit) -> None:
         # Code is UTF-8: in another encoding, Python would not read it again.
         if not code.isascii() and not is_unicode():
             problem = "stdout cannot hold all characters of the code"
-            raise Failure(f"{problem}; give -o FILE")
+            raise CommandError(f"{problem}; give -o FILE")
         emit(code.rstrip("\n"))
         return
     file, content = Path(output), code.encode()
     try:
         if file.exists() and not force and file.read_bytes() != content:
             problem = f"{output} is there already; --force replaces it"
-            raise Failure(problem)
+            raise CommandError(problem)
         file.write_bytes(content)
     except OSError as error:
-        raise Failure(f"{output} cannot be written: {error.strerror}") from error
+        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
     say(f"wrote {output}")

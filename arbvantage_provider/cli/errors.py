@@ -10,7 +10,7 @@ from arbvantage_provider.exceptions import nearest_name
 from arbvantage_provider.text import escape_lines
 
 
-class Failure(click.ClickException):
+class CommandError(click.ClickException):
     """Something went wrong while the command did what it was asked for.
 
     Args:
@@ -30,7 +30,7 @@ class Failure(click.ClickException):
             super().show(file)
 
 
-class Misuse(Failure):
+class UsageError(CommandError):
     """What was typed names something that is not there, or cannot be read.
 
     click's own ``UsageError`` would put the syntax of the command above the
@@ -40,7 +40,7 @@ class Misuse(Failure):
     exit_code = 2
 
 
-class Interrupted(Failure):
+class CommandInterruptedError(CommandError):
     """Ctrl-C ended the command; in ``run``, the second one."""
 
     exit_code = 130
@@ -49,13 +49,13 @@ class Interrupted(Failure):
         super().__init__("interrupted by Ctrl-C")
 
 
-class NoHub(Failure):
+class HubUnreachableError(CommandError):
     """No hub answers."""
 
     exit_code = 3
 
 
-class TokenRefused(Failure):
+class TokenRefusedError(CommandError):
     """The hub refuses the token, or there is none to show."""
 
     exit_code = 4

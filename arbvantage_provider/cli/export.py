@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from arbvantage_provider.cli.output import format_json, open_output
 from arbvantage_provider.cli.target import load_provider
-from arbvantage_provider.cli.user_code import run_theirs
+from arbvantage_provider.cli.user_code import run_user_code
 from arbvantage_provider.export import (
     export_asyncapi,
     export_json_schema,
@@ -40,7 +40,7 @@ def export_target(target: str, *, chosen: str, version: str) -> None:
     with open_output() as emit:
         provider = load_provider(target)
         export = partial(_EXPORTS[chosen], provider, version)
-        document = run_theirs(export, f"{provider.name!r} cannot be exported")
+        document = run_user_code(export, f"{provider.name!r} cannot be exported")
         emit(format_json(document, indent=2))
 
 

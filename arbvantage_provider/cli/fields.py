@@ -11,7 +11,7 @@ from typing import Any, Final, TypeGuard
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from arbvantage_provider.schema.compiled_schema import Schema
+from arbvantage_provider.schema.compiled_schema import CompiledSchema
 
 Node = Mapping[str, Any]
 """A JSON Schema, or one of those inside it."""
@@ -46,7 +46,7 @@ _FORMATS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Field:
+class PayloadField:
     """One field, or a field of a field.
 
     Attributes:
@@ -67,7 +67,7 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fields:
+class PayloadFields:
     """What an object holds.
 
     Attributes:
@@ -76,12 +76,12 @@ class Fields:
         is_open: whether keys that are not among its fields mean something.
     """
 
-    top: Mapping[str, Field]
-    rows: tuple[Field, ...]
+    top: Mapping[str, PayloadField]
+    rows: tuple[PayloadField, ...]
     is_open: bool
 
 
-def describe_fields(schema: Schema) -> Fields:
+def describe_fields(schema: CompiledSchema) -> PayloadFields:
     """The fields of a payload or an account."""
     try:
         return read_fields(schema.adapter.json_schema())
@@ -91,7 +91,7 @@ def describe_fields(schema: Schema) -> Fields:
         return read_fields({"properties": names})
 
 
-def read_fields(document: Node) -> Fields:
+def read_fields(document: Node) -> PayloadFields:
     """The fields of the object that a JSON Schema describes."""
     reader = _Reader(document.get("$defs", {}))
     name = _name_reference(document)
@@ -100,13 +100,13 @@ def read_fields(document: Node) -> Fields:
     rows = tuple(reader.walk(node, "", frozenset({name} - {""})))
     extra = node.get("additionalProperties", "properties" not in node)
     if extra is False:
-        return Fields(top=top, rows=rows, is_open=False)
+        return PayloadFields(top=top, rows=rows, is_open=False)
     type_ = reader.name_type(extra) if _is_node(extra) else "Any"
-    return Fields(top=top, rows=(*rows, _make_any_key(type_)), is_open=True)
+    return PayloadFields(top=top, rows=(*rows, _make_any_key(type_)), is_open=True)
 
 
-def _make_any_key(type_: str) -> Field:
-    return Field(
+def _make_any_key(type_: str) -> PayloadField:
+    return PayloadField(
         path="*",
         type=type_,
         required=False,
@@ -133,12 +133,12 @@ class _Reader:
             node = {**self._definitions[_name_reference(node)], **own}
         return node
 
-    def read_object(self, node: Node, prefix: str = "") -> Iterator[Field]:
+    def read_object(self, node: Node, prefix: str = "") -> Iterator[PayloadField]:
         """The fields of an object, without those inside them."""
         required = node.get("required", ())
         for key, declared in node.get("properties", {}).items():
             child = self.resolve(declared)
-            yield Field(
+            yield PayloadField(
                 path=prefix + key,
                 type=self.name_type(declared),
                 required=key in required,
@@ -147,7 +147,7 @@ class _Reader:
                 kinds=self.list_kinds(declared),
             )
 
-    def walk(self, node: Node, prefix: str, above: Names) -> Iterator[Field]:
+    def walk(self, node: Node, prefix: str, above: Names) -> Iterator[PayloadField]:
         """Each field of an object and, after it, what is inside."""
         children = node.get("properties", {})
         fields = self.read_object(node, prefix)

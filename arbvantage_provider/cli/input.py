@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from arbvantage_provider.cli.errors import Misuse
+from arbvantage_provider.cli.errors import UsageError
 from arbvantage_provider.text import drop_mark
 
 
@@ -15,15 +15,15 @@ def read_input(path: str, name: str = "") -> bytes:
         name: what an error calls it.
 
     Raises:
-        Misuse: if it cannot be read, or is in another encoding than UTF-8.
+        UsageError: if it cannot be read, or is in another encoding than UTF-8.
     """
     is_stdin = path == "-"
     name = name or ("stdin" if is_stdin else path)
     if is_stdin and sys.stdin is None:
-        raise Misuse("stdin is closed")
+        raise UsageError("stdin is closed")
     try:
         raw = sys.stdin.buffer.read() if is_stdin else Path(path).read_bytes()
         return drop_mark(raw)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Misuse(f"{name}: {reason}") from None
+        raise UsageError(f"{name}: {reason}") from None

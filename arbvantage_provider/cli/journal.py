@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from arbvantage_provider.cli.errors import Misuse
+from arbvantage_provider.cli.errors import UsageError
 from arbvantage_provider.cli.output import format_json, open_output, say
 from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.worker.delivery.journal import Row, list_rows
@@ -24,7 +24,7 @@ def show_journal(path: str, *, as_json: bool, everything: bool) -> None:
     try:
         rows = list_rows(path)
     except JournalError as error:
-        raise Misuse(str(error)) from error
+        raise UsageError(str(error)) from error
     now = time.time()
     with open_output() as emit:
         for row in rows:

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from arbvantage_provider.cli.errors import Failure
+from arbvantage_provider.cli.errors import CommandError
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.settings import may_drive
 from arbvantage_provider.text import escape, escape_json, fit
@@ -29,14 +29,14 @@ def open_output() -> Generator[Emit]:
 
     def emit(line: str) -> None:
         if stdout is None:
-            raise Failure("stdout is closed")
+            raise CommandError("stdout is closed")
         try:
             click.echo(fit(line, stdout), file=stdout)
         except BrokenPipeError:  # click ends the command quietly
             raise
         except OSError as error:
             problem = f"stdout cannot be written: {error.strerror}"
-            raise Failure(problem) from error
+            raise CommandError(problem) from error
 
     with contextlib.redirect_stdout(sys.stderr):
         yield emit

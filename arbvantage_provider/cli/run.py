@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_urlsafe
 
-from arbvantage_provider.cli.errors import Failure, Misuse, NoHub, TokenRefused
+from arbvantage_provider.cli.errors import (
+    CommandError,
+    HubUnreachableError,
+    TokenRefusedError,
+    UsageError,
+)
 from arbvantage_provider.cli.output import Emit, Progress, format_json, open_output, say
 from arbvantage_provider.cli.target import load_provider
 from arbvantage_provider.cli.tasks import TaskLine, read_tasks
@@ -65,7 +70,7 @@ def run_tasks(provider: Provider, tasks: Sequence[TaskLine], emit: Emit) -> None
             unanswered = len(tasks) - counts.total()
             say(_summarize(counts, unanswered))
     if unanswered:
-        sys.exit(Failure.exit_code)
+        sys.exit(CommandError.exit_code)
 
 
 def _make_hub() -> LocalHub:
@@ -125,18 +130,20 @@ def start(provider: Provider, **overrides: str) -> None:
         overrides: ``hub_url`` and ``auth_token``, for this run only.
 
     Raises:
-        Failure: with the exit code that says why.
+        CommandError: with the exit code that says why.
     """
     try:
         with starting():
             provider.start(**overrides)
     except ConnectionError as error:
-        raise NoHub(str(error)) from error
+        raise HubUnreachableError(str(error)) from error
     except AuthenticationError as error:
         has_token = provider.has_token or "auth_token" in overrides
-        raise TokenRefused(str(error) if has_token else _NOTHING_TO_SHOW) from error
+        raise TokenRefusedError(
+            str(error) if has_token else _NOTHING_TO_SHOW
+        ) from error
     except ProviderError as error:
-        raise Failure(str(error)) from error
+        raise CommandError(str(error)) from error
     except Exception as error:
         raise blame(error, f"{provider.name!r} failed") from error
 
@@ -161,7 +168,7 @@ def run_target(
             try:
                 provider.settings = make_settings(**settings)
             except ConfigError as error:
-                raise Misuse(str(error)) from error
+                raise UsageError(str(error)) from error
         if lines is not None:
             run_tasks(provider, lines, emit)
         elif local_hub:

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, cast
 
-from arbvantage_provider.cli.errors import Failure, Misuse, suggest
-from arbvantage_provider.cli.user_code import run_theirs
+from arbvantage_provider.cli.errors import CommandError, UsageError, suggest
+from arbvantage_provider.cli.user_code import run_user_code
 from arbvantage_provider.executors.importing import importing
 from arbvantage_provider.provider import Provider
 
@@ -28,13 +28,13 @@ def import_source(source: str) -> ModuleType:
     """The module behind ``package.module`` or ``folder/file.py``.
 
     Raises:
-        Misuse: if there is no such module or file.
-        Failure: if it raises while it is imported.
+        UsageError: if there is no such module or file.
+        CommandError: if it raises while it is imported.
     """
     if source.endswith(".py"):
         return _import_file(Path(source))
     if not all(part.isidentifier() for part in source.split(".")):
-        raise Misuse(_refuse_name(source))
+        raise UsageError(_refuse_name(source))
     return _import_module(source)
 
 
@@ -42,7 +42,7 @@ def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         files = sorted(map(str, path.parent.glob("*.py")))
         problem = f"there is no file {str(path)!r}{suggest(str(path), files)}"
-        raise Misuse(problem)
+        raise UsageError(problem)
     path = path.resolve()
     _put_first(path.parent)
     name = _name_file(path)
@@ -51,7 +51,7 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(cast("ModuleSpec", spec))
     sys.modules[name] = module
     try:
-        run_theirs(
+        run_user_code(
             lambda: loader.exec_module(module), f"{path.name} cannot be imported"
         )
     except BaseException:
@@ -70,12 +70,12 @@ def _name_file(path: Path) -> str:
 def _import_module(name: str) -> ModuleType:
     _put_first(Path.cwd())
     try:
-        return run_theirs(
+        return run_user_code(
             lambda: importlib.import_module(name), f"{name} cannot be imported"
         )
-    except Failure as failure:
+    except CommandError as failure:
         if _is_missing(name, failure.__cause__):
-            raise Misuse(_refuse_module(name)) from None
+            raise UsageError(_refuse_module(name)) from None
         raise
 
 
@@ -128,8 +128,8 @@ def load_provider(target: str) -> Provider:
     else a subclass, or else a factory.
 
     Raises:
-        Misuse: if nothing is there, or it is no provider, or there are several.
-        Failure: if the user's program raises while it is imported or called.
+        UsageError: if nothing is there, or it is no provider, or there are several.
+        CommandError: if the user's program raises while it is imported or called.
     """
     source, name = split_target(target)
     with importing("this command"):
@@ -156,7 +156,7 @@ def _find_named(module: ModuleType, source: str, name: str) -> Any:
         except AttributeError:
             names = [known for known in dir(found) if not known.startswith("_")]
             problem = f"{source!r} has no {name!r}{suggest(step, names)}"
-            raise Misuse(problem) from None
+            raise UsageError(problem) from None
     return found
 
 
@@ -173,10 +173,10 @@ def _find_only(module: ModuleType, source: str) -> tuple[str, Any]:
             names = " and ".join(repr(name) for name in found)
             first = f"{source}:{next(iter(found))}"
             problem = f"{source!r} holds {names}; say which one, as in {first!r}"
-            raise Misuse(problem)
+            raise UsageError(problem)
         if found:
             return found.popitem()
-    raise Misuse(_refuse_empty(module, source))
+    raise UsageError(_refuse_empty(module, source))
 
 
 def _collect(module: ModuleType, is_meant: Callable[[Any], bool]) -> dict[str, Any]:
@@ -236,27 +236,27 @@ def _build(found: Any, name: str) -> Provider:
             f"{name!r} is no provider but a value of type {type(found).__name__}; "
             "name a Provider, a subclass of it, or a function that returns one"
         )
-        raise Misuse(problem)
+        raise UsageError(problem)
     _check_callable(found, name)
-    made = run_theirs(found, f"{name}() failed")
+    made = run_user_code(found, f"{name}() failed")
     if isinstance(made, Provider):
         return made
     kind = type(made).__name__
     problem = f"{name!r} is no provider: calling it gave a value of type {kind}"
-    raise Misuse(problem)
+    raise UsageError(problem)
 
 
 def _check_callable(found: Callable[..., Any], name: str) -> None:
     if inspect.iscoroutinefunction(found):
         problem = f"{name!r} is async; a factory must return the provider itself"
-        raise Misuse(problem)
+        raise UsageError(problem)
     required = _list_required(found)
     if required:
         problem = (
             f"{name!r} needs arguments ({', '.join(required)}); name an instance, or "
             "a function without required parameters that returns one"
         )
-        raise Misuse(problem)
+        raise UsageError(problem)
 
 
 def _list_required(found: Callable[..., Any]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from arbvantage_provider.cli.errors import Misuse, suggest
+from arbvantage_provider.cli.errors import UsageError, suggest
 from arbvantage_provider.cli.input import read_input
 from arbvantage_provider.text import drop_mark
 
@@ -34,7 +34,7 @@ def read_tasks(path: str) -> list[TaskLine]:
     """Every task of a file, or of stdin for ``-``; blank lines are skipped.
 
     Raises:
-        Misuse: if it cannot be read, and for the first line that is no task, with
+        UsageError: if it cannot be read, and for the first line that is no task, with
             the file's name and the line's number, counted from 1.
     """
     return list(_iterate_tasks(path, read_input(path, f"--tasks {path}")))
@@ -49,7 +49,7 @@ def _iterate_tasks(path: str, content: bytes) -> Iterator[TaskLine]:
         except ValueError as error:
             place = f"{'stdin' if path == '-' else path}, line {number}"
             problem = f"{place}: {error}; a task is a line such as {_EXAMPLE}"
-            raise Misuse(problem) from None
+            raise UsageError(problem) from None
 
 
 def _read_task(number: int, line: bytes) -> TaskLine:

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from arbvantage_provider.cli.errors import Failure
+from arbvantage_provider.cli.errors import CommandError
 from arbvantage_provider.exceptions import ConfigError, HubError, ProviderError
 from arbvantage_provider.executors.importing import StartRefusedError
 from arbvantage_provider.text import escape, escape_lines
@@ -25,7 +25,7 @@ _START_HINT = (
 )
 
 
-def run_theirs(call: Callable[[], _T], problem: str) -> _T:
+def run_user_code(call: Callable[[], _T], problem: str) -> _T:
     """What ``call`` returns.
 
     Args:
@@ -33,7 +33,7 @@ def run_theirs(call: Callable[[], _T], problem: str) -> _T:
         problem: how the message begins when it raises.
 
     Raises:
-        Failure: with the user's part of the traceback; for ``ConfigError``, and a
+        CommandError: with the user's part of the traceback; for ``ConfigError``, and a
             start that is refused, with its message alone.
     """
     try:
@@ -42,26 +42,28 @@ def run_theirs(call: Callable[[], _T], problem: str) -> _T:
         if isinstance(error.__context__, StartRefusedError):
             raise blame(error.__context__, problem) from error
         message = f"{problem}: it ended itself with {error!r}"
-        raise Failure(message) from error
+        raise CommandError(message) from error
     except Exception as error:
         raise blame(error, problem) from error
 
 
-def blame(error: Exception, problem: str) -> Failure:
+def blame(error: Exception, problem: str) -> CommandError:
     """What is said of an error that the user's program raised."""
     if isinstance(error, ConfigError | StartRefusedError):
-        return Failure(f"{problem}: {error}")
+        return CommandError(f"{problem}: {error}")
     hint = _START_HINT if isinstance(error, HubError) else ""
-    return Failure(problem, f"\n\n{_describe(error)}{hint}")
+    return CommandError(problem, f"\n\n{_describe(error)}{hint}")
 
 
 def _describe(error: BaseException) -> str:
     """The traceback of ``error``, from the user's first frame on."""
     house = _PACKAGE if isinstance(error, ProviderError) else _HERE
     story = traceback.TracebackException.from_exception(error)
-    theirs = [frame for frame in story.stack if not _is_noise(frame.filename, house)]
-    story.stack = traceback.StackSummary.from_list(theirs)
-    lines = story.format() if theirs else story.format_exception_only()
+    user_frames = [
+        frame for frame in story.stack if not _is_noise(frame.filename, house)
+    ]
+    story.stack = traceback.StackSummary.from_list(user_frames)
+    lines = story.format() if user_frames else story.format_exception_only()
     return "".join(_indent_words(lines)).rstrip()
 
 

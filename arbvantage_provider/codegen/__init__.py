@@ -1,1 +1,1 @@
-"""Types and values as Python source: how they are spelled, named and laid out."""
+"""Typed Python from dict schemas: models and stubs, and how types and values are written."""

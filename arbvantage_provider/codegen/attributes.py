@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from arbvantage_provider.codegen.ast_signatures import Function
-from arbvantage_provider.codegen.types import Speller
+from arbvantage_provider.codegen.types import TypeFormatter
 
 _DISPLAYS: Final[Mapping[type[ast.expr], type]] = {
     ast.List: list,
@@ -20,14 +20,14 @@ _DISPLAYS: Final[Mapping[type[ast.expr], type]] = {
 
 
 def list_attributes(
-    node: ast.ClassDef, names: Mapping[str, Any], speller: Speller
+    node: ast.ClassDef, names: Mapping[str, Any], formatter: TypeFormatter
 ) -> dict[str, str]:
     """The annotations of the attributes that methods set, as far as they show.
 
     Args:
         node: a class in a module's source.
         names: what the names of the module stand for.
-        speller: writes types for the module.
+        formatter: writes types for the module.
     """
     found: dict[str, str] = {}
     for method in node.body:
@@ -36,7 +36,7 @@ def list_attributes(
         parameters = _list_annotations(method)
         for name, annotation, value in _list_targets(method):
             spelled = annotation or _infer(value, parameters, names)
-            found.setdefault(name, spelled or _spell_kind(value, speller))
+            found.setdefault(name, spelled or _spell_kind(value, formatter))
     return found
 
 
@@ -81,11 +81,11 @@ def _infer(
             return ""
 
 
-def _spell_kind(value: ast.expr | None, speller: Speller) -> str:
+def _spell_kind(value: ast.expr | None, formatter: TypeFormatter) -> str:
     kind: Any = _DISPLAYS.get(type(value), Any) if value else Any
     if isinstance(value, ast.Constant) and value.value is not None:
         kind = type(value.value)
-    return speller.spell(kind)
+    return formatter.spell(kind)
 
 
 def _find(node: ast.expr, names: Mapping[str, Any]) -> Any:

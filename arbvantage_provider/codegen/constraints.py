@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from arbvantage_provider.schema.classes import Tightened
+from arbvantage_provider.schema.classes import MadeStrict
 
 _HOUSE: Final = "arbvantage_provider."
 _WORDS: Final = tuple(inspect.signature(Field).parameters)
@@ -50,7 +50,7 @@ def _unfold(metadata: Iterable[Any]) -> Iterator[Any]:
         if isinstance(part, FieldInfo):
             yield part
             yield from part.metadata
-        elif isinstance(part, Tightened):
+        elif isinstance(part, MadeStrict):
             if part.discriminator is not None:
                 yield Field(discriminator=part.discriminator)
         elif type(part).__module__ == "annotated_types" and hasattr(part, "__iter__"):

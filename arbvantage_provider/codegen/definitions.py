@@ -19,7 +19,7 @@ from arbvantage_provider.codegen.ast_signatures import (
 )
 from arbvantage_provider.codegen.attributes import list_attributes
 from arbvantage_provider.codegen.inference import is_alias, spell_type_of
-from arbvantage_provider.codegen.types import Speller
+from arbvantage_provider.codegen.types import TypeFormatter
 
 _ACCESSORS: Final = (".setter", ".getter", ".deleter")
 """Decorators of functions that stand beside others of the same name."""
@@ -51,14 +51,14 @@ class Definitions:
     Attributes:
         names: what the names of the module stand for.
         handlers: the handlers, by the lines that their definitions begin on.
-        speller: writes types for the module.
+        formatter: writes types for the module.
         is_class: whether they are those of a class.
         seen: the names that were written so far.
     """
 
     names: Mapping[str, Any]
     handlers: Mapping[int, Handler]
-    speller: Speller
+    formatter: TypeFormatter
     is_class: bool = False
     seen: set[str] = field(default_factory=set[str])
 
@@ -75,7 +75,7 @@ class Definitions:
     def write_rest(self) -> list[ast.stmt]:
         """The names of the module that no statement shows, such as a loop's."""
         return [
-            _make(f"{name}: {spell_type_of(value, self.speller)}")
+            _make(f"{name}: {spell_type_of(value, self.formatter)}")
             for name, value in self.names.items()
             if not name.startswith("_") and name not in self.seen
         ]
@@ -116,7 +116,7 @@ class Definitions:
             if statement.module == "__future__":
                 return
             if names == ["*"]:
-                self.seen.update(_list_starred(statement, self.speller.scope.module))
+                self.seen.update(_list_starred(statement, self.formatter.scope.module))
         written = copy.copy(statement)
         written.names = [_show(alias) for alias in statement.names]
         yield written
@@ -136,7 +136,7 @@ class Definitions:
             if not (handler and registers(each))
         ]
         types = {**self._find_owner(function), **known.parameters}
-        anything = self.speller.spell(Any)
+        anything = self.formatter.spell(Any)
         written.args = type_arguments(function.args, types, anything)
         if function.name == "__init__":
             written.returns = ast.Constant(None)
@@ -156,7 +156,7 @@ class Definitions:
         self.seen.add(node.name)
         inside = replace(self, is_class=True, seen=set[str]())
         members = inside.write(node.body)
-        attributes = list_attributes(node, self.names, self.speller)
+        attributes = list_attributes(node, self.names, self.formatter)
         new = [
             _make(f"{name}: {annotation}")
             for name, annotation in attributes.items()
@@ -182,7 +182,7 @@ class Definitions:
             if self.is_class or name == "__all__" or is_alias(value):
                 yield _make(f"{name} = {ast.unparse(statement.value)}")
             else:
-                yield _make(f"{name}: {spell_type_of(value, self.speller)}")
+                yield _make(f"{name}: {spell_type_of(value, self.formatter)}")
 
     def _write_if(self, statement: ast.If) -> Iterator[ast.stmt]:
         test = ast.unparse(statement.test)

@@ -9,7 +9,7 @@ from typing_extensions import is_typeddict
 
 from arbvantage_provider.actions import Action
 from arbvantage_provider.codegen.names import name_class
-from arbvantage_provider.schema.compiled_schema import Schema
+from arbvantage_provider.schema.compiled_schema import CompiledSchema
 
 Role = Literal["payload", "account"]
 
@@ -50,7 +50,7 @@ class Generated:
     role: Role
 
 
-def list_schemas(action: Action) -> Iterator[tuple[Role, Schema]]:
+def list_schemas(action: Action) -> Iterator[tuple[Role, CompiledSchema]]:
     """The schemas of an action that were declared as dicts."""
     if isinstance(action.payload_schema, Mapping):
         yield "payload", action.payload

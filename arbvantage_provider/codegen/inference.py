@@ -6,24 +6,24 @@ from types import ModuleType
 from typing import Any, get_origin
 
 from arbvantage_provider.codegen.imports import UnspeakableError, locate
-from arbvantage_provider.codegen.types import Speller
+from arbvantage_provider.codegen.types import TypeFormatter
 
 
-def spell_type_of(value: Any, speller: Speller) -> str:
+def spell_type_of(value: Any, formatter: TypeFormatter) -> str:
     """The type of a value, as far as it can be imported; else ``Any``."""
     if inspect.isroutine(value):
-        return speller.spell(Callable[..., Any])
+        return formatter.spell(Callable[..., Any])
     if isinstance(value, ModuleType):
-        return speller.scope.refer("types", "ModuleType")
+        return formatter.scope.refer("types", "ModuleType")
     kind = value.__class__
     try:
         is_hidden = (
             kind is not type(None)
-            and locate(kind, speller.scope.module)[0].split(".")[-1][:1] == "_"
+            and locate(kind, formatter.scope.module)[0].split(".")[-1][:1] == "_"
         )
-        return speller.spell(Any if is_hidden else kind)
+        return formatter.spell(Any if is_hidden else kind)
     except UnspeakableError:
-        return speller.spell(Any)
+        return formatter.spell(Any)
 
 
 def is_alias(value: Any) -> bool:

@@ -32,8 +32,8 @@ from arbvantage_provider.codegen.names import (
     name_function,
     rank_module,
 )
-from arbvantage_provider.codegen.signatures import Signature, type_handler
-from arbvantage_provider.codegen.types import Speller
+from arbvantage_provider.codegen.signatures import HandlerTypes, type_handler
+from arbvantage_provider.codegen.types import TypeFormatter
 from arbvantage_provider.schema.dict_schema import takes_none
 from arbvantage_provider.schema.strict import StrictModel
 
@@ -89,9 +89,9 @@ class _Module:
         self.scope.defined.update((each.name, each.type) for each in self.generated)
 
     @property
-    def speller(self) -> Speller:
+    def formatter(self) -> TypeFormatter:
         classes = {id(each.type): each.name for each in self.generated}
-        return Speller(scope=self.scope, classes=classes)
+        return TypeFormatter(scope=self.scope, classes=classes)
 
     def format_head(self, needed: Collection[tuple[str, str]]) -> Iterator[str]:
         """The imports; what only the signatures need is for type checkers only."""
@@ -110,11 +110,11 @@ class _Module:
         """One dict as a class."""
         base = self.scope.refer(_HOUSE, "StrictModel")
         fields = self._name_fields(generated)
-        speller = self.speller.inside({*fields.values(), "model_config"})
-        lines = list(self._format_config(generated, speller))
+        formatter = self.formatter.inside({*fields.values(), "model_config"})
+        lines = list(self._format_config(generated, formatter))
         for key, member in generated.members.items():
             try:
-                line = _format_field(key, fields[key], member, speller=speller)
+                line = _format_field(key, fields[key], member, formatter=formatter)
             except UnspeakableError as error:
                 problem = f"{generated.name}[{key!r}]: {error}"
                 raise UnspeakableError(problem) from error
@@ -127,10 +127,10 @@ class _Module:
 
     def format_handlers(self, actions: Collection[Action]) -> str:
         """The handlers, for type checkers only, as they have no bodies."""
-        speller = replace(self.speller, with_constraints=False)
+        formatter = replace(self.formatter, with_constraints=False)
         by_type = {id(each.type): self._name_fields(each) for each in self.generated}
         signatures = [
-            type_handler(action, speller, by_type.get(id(action.payload.type), {}))
+            type_handler(action, formatter, by_type.get(id(action.payload.type), {}))
             for action in actions
         ]
         taken = {*self.scope.defined, "TYPE_CHECKING"}.union(
@@ -140,19 +140,21 @@ class _Module:
         for action, signature in zip(actions, signatures, strict=True):
             name = name_function(signature.name or action.name, taken)
             taken.add(name)
-            blocks.append(_format_handler(action, name, signature, speller=speller))
+            blocks.append(_format_handler(action, name, signature, formatter=formatter))
         return "\n\n".join(blocks)
 
     def _name_fields(self, generated: Generated) -> dict[str, str]:
         return name_fields(list(generated.members), self.scope.defined)
 
-    def _format_config(self, generated: Generated, speller: Speller) -> Iterator[str]:
+    def _format_config(
+        self, generated: Generated, formatter: TypeFormatter
+    ) -> Iterator[str]:
         """What the dict's configuration says beyond strictness."""
         config: Mapping[str, Any] = generated.type.__pydantic_config__
         known: Mapping[str, Any] = StrictModel.model_config
         words = {word: v for word, v in config.items() if v != known.get(word)}
         if words:
-            yield f"    model_config = {speller.values.call(ConfigDict, words)}\n"
+            yield f"    model_config = {formatter.values.call(ConfigDict, words)}\n"
 
 
 def _describe(action: Action, role: str) -> str:
@@ -161,7 +163,9 @@ def _describe(action: Action, role: str) -> str:
     return f"The {role} of the action {action.name!r}."
 
 
-def _format_field(key: str, name: str, member: Member, *, speller: Speller) -> str:
+def _format_field(
+    key: str, name: str, member: Member, *, formatter: TypeFormatter
+) -> str:
     words, rest = read_constraints(member.metadata)
     has_default = "default" in words or "default_factory" in words
     if member.may_be_absent and not has_default:
@@ -173,19 +177,19 @@ def _format_field(key: str, name: str, member: Member, *, speller: Speller) -> s
     # A checker refuses `x: int = Field(default=None)`, and pydantic does not.
     if default is None and not takes_none(member.type) and member.type is not Any:
         rest, words = [*rest, Field(**words)], {}
-    annotation = speller.annotate(member.type, tuple(rest))
+    annotation = formatter.annotate(member.type, tuple(rest))
     if words.keys() == {"default"}:
-        value = speller.values.spell(default)
+        value = formatter.values.spell(default)
     else:
-        value = speller.values.call(Field, words) if words else ""
+        value = formatter.values.call(Field, words) if words else ""
     return f"{STEP}{name}: {annotation}" + (f" = {value}" if value else "")
 
 
 def _format_handler(
-    action: Action, name: str, signature: Signature, *, speller: Speller
+    action: Action, name: str, signature: HandlerTypes, *, formatter: TypeFormatter
 ) -> str:
     schemas = ", ".join(
-        f"{role}_schema={speller.spell(schema.type)}"
+        f"{role}_schema={formatter.spell(schema.type)}"
         for role, schema in list_schemas(action)
     )
     head = f"{'async ' if signature.is_async else ''}def {name}"

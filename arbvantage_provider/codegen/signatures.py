@@ -10,7 +10,7 @@ from arbvantage_provider.actions import Action
 from arbvantage_provider.codegen.formatter import Parameter
 from arbvantage_provider.codegen.generated import list_schemas
 from arbvantage_provider.codegen.imports import UnspeakableError
-from arbvantage_provider.codegen.types import Speller
+from arbvantage_provider.codegen.types import TypeFormatter
 from arbvantage_provider.context import TaskContext
 from arbvantage_provider.handlers.inject import is_injected, read_kind
 from arbvantage_provider.handlers.plan import is_special
@@ -30,7 +30,7 @@ _NAMED: Final[Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Signature:
+class HandlerTypes:
     """A handler as its definition would be written.
 
     Attributes:
@@ -57,74 +57,74 @@ def find_handler(action: Action) -> Any:
     return handler.__func__ if inspect.ismethod(handler) else handler
 
 
-def type_parameter(action: Action, parameter: _Kind, speller: Speller) -> str:
+def type_parameter(action: Action, parameter: _Kind, formatter: TypeFormatter) -> str:
     """What a parameter receives from a dict schema; ``""`` where it is none of that."""
     if parameter.kind in _STARS or is_special(parameter):
         return ""
     schemas = dict(list_schemas(action))
     if "payload" in schemas and parameter.name in action.payload.fields:
-        return speller.spell(action.payload.fields[parameter.name].type)
+        return formatter.spell(action.payload.fields[parameter.name].type)
     whole = next((s for role, s in schemas.items() if role == parameter.name), None)
-    return speller.spell(whole.type) if whole else ""
+    return formatter.spell(whole.type) if whole else ""
 
 
-def type_unsaid(parameter: _Kind, speller: Speller) -> str:
+def type_unsaid(parameter: _Kind, formatter: TypeFormatter) -> str:
     """What a parameter without annotation receives; ``""`` where it has one."""
     is_said = parameter.annotation is not _Kind.empty
-    return "" if is_said else speller.spell(_NAMED.get(parameter.name, Any))
+    return "" if is_said else formatter.spell(_NAMED.get(parameter.name, Any))
 
 
 def type_handler(
-    action: Action, speller: Speller, fields: Mapping[str, str]
-) -> Signature:
+    action: Action, formatter: TypeFormatter, fields: Mapping[str, str]
+) -> HandlerTypes:
     """A handler's signature, typed.
 
     Args:
         action: whose handler it is.
-        speller: knows the names of the generated classes.
+        formatter: knows the names of the generated classes.
         fields: what the payload's keys are called in its model.
     """
     signature = read_signature(action.name, action.handler)
-    written = [_type(action, each, speller) for each in signature.parameters]
+    written = [_type(action, each, formatter) for each in signature.parameters]
     named = [replace(each, name=fields.get(each.name, each.name)) for each in written]
     name = getattr(find_handler(action), "__name__", "")
     returns = signature.returns
-    return Signature(
+    return HandlerTypes(
         name=name if name.isidentifier() and not name.startswith("__") else "",
         is_async=signature.is_async,
         parameters=tuple(_mark_kinds(signature.parameters, named)),
-        returns=_spell(Any if returns is _Kind.empty else returns, speller),
+        returns=_spell(Any if returns is _Kind.empty else returns, formatter),
     )
 
 
-def _type(action: Action, parameter: _Kind, speller: Speller) -> Parameter:
+def _type(action: Action, parameter: _Kind, formatter: TypeFormatter) -> Parameter:
     name = _STARS.get(parameter.kind, "") + parameter.name
-    received = type_parameter(action, parameter, speller)
+    received = type_parameter(action, parameter, formatter)
     if received:
-        default = _spell_default(action, parameter, speller)
+        default = _spell_default(action, parameter, formatter)
         return Parameter(name=name, annotation=received, default=default)
     declared = parameter.annotation
-    annotation = type_unsaid(parameter, speller) or _spell(declared, speller)
+    annotation = type_unsaid(parameter, formatter) or _spell(declared, formatter)
     is_said = declared not in (_Kind.empty, Any)
     if parameter.default is None and is_said and not takes_none(declared):
         annotation += " | None"
-    default = _spell_default(action, parameter, speller)
+    default = _spell_default(action, parameter, formatter)
     return Parameter(name=name, annotation=annotation, default=default)
 
 
-def _spell(type_: Any, speller: Speller) -> str:
+def _spell(type_: Any, formatter: TypeFormatter) -> str:
     """A type that the handler's author wrote; ``Any`` if it cannot be imported."""
     if is_injected(type_):
-        inject = speller.scope.refer("arbvantage_provider", "Inject", speller.avoid)
+        inject = formatter.scope.refer("arbvantage_provider", "Inject", formatter.avoid)
         tail = " | None" if takes_none(type_) else ""
-        return f"{inject}[{_spell(read_kind(type_), speller)}]{tail}"
+        return f"{inject}[{_spell(read_kind(type_), formatter)}]{tail}"
     try:
-        return speller.spell(type_)
+        return formatter.spell(type_)
     except UnspeakableError:
-        return speller.spell(Any)
+        return formatter.spell(Any)
 
 
-def _spell_default(action: Action, parameter: _Kind, speller: Speller) -> str:
+def _spell_default(action: Action, parameter: _Kind, formatter: TypeFormatter) -> str:
     """A default; ``...`` where it is never used, or cannot be written."""
     if parameter.default is _Kind.empty:
         return ""
@@ -132,7 +132,7 @@ def _spell_default(action: Action, parameter: _Kind, speller: Speller) -> str:
     if field is not None and field.required:
         return "..."
     try:
-        return speller.values.spell(parameter.default)
+        return formatter.values.spell(parameter.default)
     except UnspeakableError:
         return "..."
 

@@ -25,7 +25,7 @@ from arbvantage_provider.codegen.signatures import (
     type_unsaid,
 )
 from arbvantage_provider.codegen.typed_dicts import format_typed_dict
-from arbvantage_provider.codegen.types import Speller
+from arbvantage_provider.codegen.types import TypeFormatter
 from arbvantage_provider.handlers.signature import read_signature
 from arbvantage_provider.handlers.types import holds_model, is_unsaid
 
@@ -93,15 +93,15 @@ def _write(typed: list[Action], actions: Actions, module: ModuleType) -> str:
     )
     generated = list_generated(typed, scope.defined)
     scope.defined.update((each.name, each.type) for each in generated)
-    speller = Speller(
+    formatter = TypeFormatter(
         scope=scope,
         classes={id(each.type): each.name for each in generated},
         with_constraints=False,
     )
-    handlers = _read_handlers(actions, module, typed, speller=speller)
-    writer = Definitions(names=names, handlers=handlers, speller=speller)
+    handlers = _read_handlers(actions, module, typed, formatter=formatter)
+    writer = Definitions(names=names, handlers=handlers, formatter=formatter)
     theirs = writer.write([each for each in body if _imports(each)])
-    types = [format_typed_dict(each, speller) for each in generated]
+    types = [format_typed_dict(each, formatter) for each in generated]
     rest = writer.write([each for each in body if not _imports(each)])
     rest += writer.write_rest()
     imports = [scope.format_imports(), _unparse(theirs)]
@@ -141,7 +141,11 @@ def _list_bound(body: Iterable[ast.stmt]) -> Iterator[str]:
 
 
 def _read_handlers(
-    actions: Actions, module: ModuleType, typed: list[Action], *, speller: Speller
+    actions: Actions,
+    module: ModuleType,
+    typed: list[Action],
+    *,
+    formatter: TypeFormatter,
 ) -> Mapping[int, Handler]:
     found: dict[int, Handler] = {}
     for action in actions.get_actions().values():
@@ -150,33 +154,37 @@ def _read_handlers(
             line = handler.__code__.co_firstlineno
             known = found.setdefault(line, Handler())
             if action in typed:
-                found[line] = _merge(known, _read_handler(action, speller))
+                found[line] = _merge(known, _read_handler(action, formatter))
     return found
 
 
-def _read_handler(action: Action, speller: Speller) -> Handler:
+def _read_handler(action: Action, formatter: TypeFormatter) -> Handler:
     signature = read_signature(action.name, action.handler)
     types = {
-        each.name: _type_dict(action, each, speller)
-        or type_parameter(action, each, speller)
-        or type_unsaid(each, speller)
+        each.name: _type_dict(action, each, formatter)
+        or type_parameter(action, each, formatter)
+        or type_unsaid(each, formatter)
         for each in signature.parameters
     }
     returns = signature.returns
     try:
-        spelled = speller.spell(Any if returns is inspect.Signature.empty else returns)
+        spelled = formatter.spell(
+            Any if returns is inspect.Signature.empty else returns
+        )
     except UnspeakableError:
         spelled = ""
     parameters = {name: type_ for name, type_ in types.items() if type_}
     return Handler(parameters=parameters, returns=spelled)
 
 
-def _type_dict(action: Action, parameter: inspect.Parameter, speller: Speller) -> str:
+def _type_dict(
+    action: Action, parameter: inspect.Parameter, formatter: TypeFormatter
+) -> str:
     """The annotation of a handler that asks for dicts where the schema has a model."""
     field, declared = action.payload.fields.get(parameter.name), parameter.annotation
     if field is None or is_unsaid(declared) or holds_model(declared):
         return ""
-    return speller.spell(declared) if holds_model(field.type) else ""
+    return formatter.spell(declared) if holds_model(field.type) else ""
 
 
 def _merge(one: Handler, other: Handler) -> Handler:

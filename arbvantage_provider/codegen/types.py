@@ -27,7 +27,7 @@ _ANY_CONTENTS: Final[Mapping[type, tuple[Any, ...]]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Speller:
+class TypeFormatter:
     """Writes types for one place.
 
     Attributes:
@@ -47,7 +47,7 @@ class Speller:
         """Writes values for the same place."""
         return Values(self.scope, self.avoid)
 
-    def inside(self, avoid: Collection[str]) -> "Speller":
+    def inside(self, avoid: Collection[str]) -> "TypeFormatter":
         """The same for a place where other names are taken."""
         return replace(self, avoid=avoid)
 

@@ -40,9 +40,9 @@ class WorkerProcess:
     def __init__(self, name: str, modules: Iterable[str]) -> None:
         context = multiprocessing.get_context("spawn")
         self.doomed: bool = False
-        self._pipe, theirs = context.Pipe()
+        self._pipe, child_end = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(theirs, tuple(modules)), name=name
+            target=serve, args=(child_end, tuple(modules)), name=name
         )
         try:
             self._process.start()
@@ -50,7 +50,7 @@ class WorkerProcess:
             self._pipe.close()
             raise
         finally:
-            theirs.close()
+            child_end.close()
 
     def wait_until_ready(self) -> None:
         """Wait until it has imported what it needs.

@@ -1,8 +1,8 @@
 """The actions of a provider in the formats of others, one module for each.
 
-All are made from the models that validate. ``registry`` describes them once;
-``generator`` knows what a validator takes, ``forms`` the text that it reads,
-``names`` what may be called what, ``nodes`` the way through a JSON Schema.
+All are made from the models that validate. ``catalogue`` describes them once;
+``generator`` knows what a validator takes, ``string_formats`` the text that it reads,
+``names`` what may be called what, ``schema_walk`` the way through a JSON Schema.
 """
 
 from arbvantage_provider.export.asyncapi import export_asyncapi

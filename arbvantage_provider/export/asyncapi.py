@@ -38,13 +38,13 @@ def export_asyncapi(
         version: the version of these actions.
         unified: whether the provider's ``response_format`` is ``unified``.
     """
-    registry = describe(actions, reserved=[OTHER])
+    catalogue = describe(actions, reserved=[OTHER])
     keys = {action: key for key, action in name_tools(actions).items()}
-    schemas = {OTHER: describe_other(unified=unified), **registry.types}
+    schemas = {OTHER: describe_other(unified=unified), **catalogue.types}
     tasks: Node = {}
     results: Node = {}
     operations: Node = {}
-    for action in registry.actions:
+    for action in catalogue.actions:
         key = keys[action.name]
         response = describe_response(action, provider=name, unified=unified)
         tasks[key] = _describe_message(action, "Task", _list_task_fields(action))

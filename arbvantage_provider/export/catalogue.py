@@ -53,7 +53,7 @@ class Described:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Registry:
+class Catalogue:
     """The actions and the types that their schemas refer to.
 
     Attributes:
@@ -78,7 +78,7 @@ class Registry:
         return {"type": "object", **self.take_out(action.payload)}
 
 
-def describe(actions: Actions, reserved: Iterable[str] = ()) -> Registry:
+def describe(actions: Actions, reserved: Iterable[str] = ()) -> Catalogue:
     """The types of all actions.
 
     Types are described as the validators of the actions take them, and under the
@@ -112,7 +112,7 @@ def describe(actions: Actions, reserved: Iterable[str] = ()) -> Registry:
         )
         for action in chosen
     )
-    return Registry(
+    return Catalogue(
         actions=tuple(described), types={name: types[name] for name in sorted(types)}
     )
 

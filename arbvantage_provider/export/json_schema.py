@@ -24,12 +24,12 @@ def export_json_schema(actions: Actions, *, name: str) -> dict[str, Any]:
         actions: a provider's actions.
         name: the provider's name, as the document's title.
     """
-    registry = describe(actions)
+    catalogue = describe(actions)
     return {
         "$schema": _DIALECT,
         "title": name,
-        "actions": {action.name: _describe(action) for action in registry.actions},
-        "$defs": {name: drop_tags(node) for name, node in registry.types.items()},
+        "actions": {action.name: _describe(action) for action in catalogue.actions},
+        "$defs": {name: drop_tags(node) for name, node in catalogue.types.items()},
     }
 
 

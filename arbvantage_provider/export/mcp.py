@@ -6,7 +6,7 @@ Source: https://modelcontextprotocol.io/specification/2025-11-25/server/tools
 from typing import Any, Final
 
 from arbvantage_provider.actions import Actions
-from arbvantage_provider.export.catalogue import Described, Registry, describe
+from arbvantage_provider.export.catalogue import Catalogue, Described, describe
 from arbvantage_provider.export.names import name_tools
 from arbvantage_provider.export.schema_walk import Node
 
@@ -24,23 +24,23 @@ def export_mcp(actions: Actions) -> list[dict[str, Any]]:
     Args:
         actions: a provider's actions.
     """
-    registry = describe(actions)
-    described = {action.name: action for action in registry.actions}
+    catalogue = describe(actions)
+    described = {action.name: action for action in catalogue.actions}
     return [
-        _describe_tool(tool, described[name], registry)
+        _describe_tool(tool, described[name], catalogue)
         for tool, name in name_tools(actions).items()
     ]
 
 
-def _describe_tool(tool: str, action: Described, registry: Registry) -> Node:
+def _describe_tool(tool: str, action: Described, catalogue: Catalogue) -> Node:
     made: Node = {"name": tool}
     if tool != action.name:
         made["title"] = action.name
     if action.description:
         made["description"] = action.description
-    made["inputSchema"] = registry.describe_arguments(action)
+    made["inputSchema"] = catalogue.describe_arguments(action)
     if action.result is not None:
-        result = registry.take_out(action.result)
+        result = catalogue.take_out(action.result)
         if result.get("type") == "object":
             made["outputSchema"] = result
     if tool != action.name:

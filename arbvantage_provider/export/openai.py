@@ -25,13 +25,13 @@ def export_openai(actions: Actions) -> list[dict[str, Any]]:
     Args:
         actions: a provider's actions.
     """
-    registry = describe(actions)
-    described = {action.name: action for action in registry.actions}
+    catalogue = describe(actions)
+    described = {action.name: action for action in catalogue.actions}
     return [
         _describe_tool(
             tool,
             described[name].description,
-            {"properties": {}, **registry.describe_arguments(described[name])},
+            {"properties": {}, **catalogue.describe_arguments(described[name])},
         )
         for tool, name in name_tools(actions).items()
     ]

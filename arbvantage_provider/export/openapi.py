@@ -33,13 +33,13 @@ def export_openapi(
         version: the version of these actions.
         unified: whether the provider's ``response_format`` is ``unified``.
     """
-    registry = describe(actions, reserved=[OTHER])
-    schemas = {OTHER: describe_other(unified=unified), **registry.types}
+    catalogue = describe(actions, reserved=[OTHER])
+    schemas = {OTHER: describe_other(unified=unified), **catalogue.types}
     paths = {
         f"/actions/{quote(action.name, safe='')}": {
             "post": _describe_operation(action, provider=name, unified=unified)
         }
-        for action in registry.actions
+        for action in catalogue.actions
     }
     return {
         "openapi": "3.1.0",

@@ -42,7 +42,7 @@ To type checkers ``Inject[T]`` is ``T``. The value comes from
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
+class Dependency:
     """One parameter that is annotated with ``Inject``.
 
     Attributes:
@@ -56,7 +56,7 @@ class Need:
     default: Any
 
 
-def find_need(parameter: inspect.Parameter) -> Need | None:
+def find_dependency(parameter: inspect.Parameter) -> Dependency | None:
     """What a parameter asks to be injected, or ``None``: it asks for another thing.
 
     ``Inject[T] | None`` without a default is ``None`` where nothing provides it.
@@ -67,7 +67,7 @@ def find_need(parameter: inspect.Parameter) -> Need | None:
     if default is EMPTY and _takes_none(parameter.annotation):
         default = None
     kind = read_kind(parameter.annotation)
-    return Need(parameter=parameter.name, kind=kind, default=default)
+    return Dependency(parameter=parameter.name, kind=kind, default=default)
 
 
 def is_injected(annotation: Any) -> bool:
@@ -121,13 +121,13 @@ def show_kind(kind: Any) -> str:
     return kind.__qualname__ if is_builtin else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def read_injected(need: Need) -> Reader:
+def read_injected(dependency: Dependency) -> Reader:
     """A reader of what the lifespans made of a type.
 
     It raises ``HandlerSignatureError`` where they made nothing of it: what a handler
     needs is looked for when the provider starts, and this one came later.
     """
-    kind, default = need.kind, need.default
+    kind, default = dependency.kind, dependency.default
     if default is not EMPTY:
         if find_maker(default) is None:
             return lambda inputs: inputs.injected.get(kind, default)
@@ -145,7 +145,7 @@ def read_injected(need: Need) -> Reader:
                 "provider runs; register it before start()"
             )
             raise HandlerSignatureError(
-                inputs.context.action, need.parameter, problem
+                inputs.context.action, dependency.parameter, problem
             ) from None
 
     return read

@@ -27,9 +27,9 @@ from arbvantage_provider.handlers.handler_inputs import (
     read_whole,
 )
 from arbvantage_provider.handlers.inject import (
-    Need,
+    Dependency,
+    find_dependency,
     find_misuse,
-    find_need,
     is_injected,
     read_injected,
 )
@@ -56,14 +56,14 @@ class CallPlan:
         positional: readers of the parameters that are passed by position.
         keyword: readers of the others, by name.
         optional: readers of those that are passed only where they are not ``ABSENT``.
-        needs: what the lifespans must have made.
+        dependencies: what the lifespans must have made.
         local: the parameters whose values cannot leave this process.
     """
 
     positional: tuple[Reader, ...]
     keyword: Mapping[str, Reader]
     optional: Mapping[str, Reader]
-    needs: tuple[Need, ...]
+    dependencies: tuple[Dependency, ...]
     local: tuple[str, ...] = ()
 
 
@@ -85,15 +85,21 @@ def plan_call(
     positional: list[Reader] = []
     keyword: dict[str, Reader] = {}
     optional: dict[str, Reader] = {}
-    needs: list[Need] = []
+    dependencies: list[Dependency] = []
     local: list[str] = []
     for parameter in signature.parameters:
         if parameter.kind in _VARIADIC:
             continue
-        need = planner.find_need(parameter)
-        needs += [need] if need else []
-        reader = read_injected(need) if need else planner.find_reader(parameter)
-        if need or reader in LOCAL or asks_for_logger(strip(parameter.annotation)):
+        dependency = planner.find_dependency(parameter)
+        dependencies += [dependency] if dependency else []
+        reader = (
+            read_injected(dependency) if dependency else planner.find_reader(parameter)
+        )
+        if (
+            dependency
+            or reader in LOCAL
+            or asks_for_logger(strip(parameter.annotation))
+        ):
             local.append(parameter.name)
         if parameter.default is ABSENT:
             optional[parameter.name] = reader
@@ -109,7 +115,7 @@ def plan_call(
         positional=tuple(positional),
         keyword=keyword,
         optional=optional,
-        needs=tuple(needs),
+        dependencies=tuple(dependencies),
         local=tuple(local),
     )
 
@@ -136,12 +142,12 @@ class _Planner:
     payload: Source
     account: Source | None
 
-    def find_need(self, parameter: inspect.Parameter) -> Need | None:
-        need = find_need(parameter)
-        misuse = find_misuse(need.kind) if need else ""
+    def find_dependency(self, parameter: inspect.Parameter) -> Dependency | None:
+        dependency = find_dependency(parameter)
+        misuse = find_misuse(dependency.kind) if dependency else ""
         if misuse:
             raise HandlerSignatureError(self.action, parameter.name, misuse)
-        return need
+        return dependency
 
     def find_reader(self, parameter: inspect.Parameter) -> Reader:
         reader = self._find_by_annotation(parameter) or self._find_by_name(parameter)

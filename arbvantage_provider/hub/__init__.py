@@ -1,4 +1,4 @@
-"""The only place that knows gRPC: the wire, a channel, a client, a local hub."""
+"""The only place that knows gRPC: the wire, channels, and a client."""
 
 from arbvantage_provider.settings import suggest_variable
 

@@ -26,7 +26,7 @@ class Token:
     text: str = field(repr=False)
 
 
-class Gate:
+class Auth:
     """Lets calls through with the token of the moment.
 
     Each call is between ``take`` and ``release``.
@@ -71,9 +71,9 @@ class Gate:
         if known is not None and known != self._token.text:
             self._token = self._keep(known)
         while self._is_closed(kind):
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            await turn
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
         if kind in self._doubted:
             self._probes[kind] = self._token
         return self._token
@@ -164,6 +164,6 @@ class Gate:
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for turn in waiting:
-            if not turn.done():
-                turn.set_result(None)
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)

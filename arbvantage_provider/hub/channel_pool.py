@@ -33,7 +33,7 @@ WAIT: Final = 1.0
 """Seconds until it is looked again why there is no connection."""
 
 
-class Line:
+class Connection:
     """One channel, and the calls on it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Line:
         self.calls = 0
 
 
-class Lines:
+class ChannelPool:
     """Opens a channel to a hub; another one when the certificates have changed.
 
     Calls that are under way then end on the former channel.
@@ -107,37 +107,37 @@ class Lines:
             self._credentials = watch_credentials(tls, monotonic=monotonic, warn=warn)
         if tls is not None and tls.server_name is not None:
             self._options += (("grpc.ssl_target_name_override", tls.server_name),)
-        self.steady: Line | None = None
-        self._line: Line | None = None
-        self._former: set[Line] = set()
+        self.steady: Connection | None = None
+        self._connection: Connection | None = None
+        self._former: set[Connection] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._change: asyncio.Task[None] | None = None
 
-    def begin(self) -> Line:
-        """The line for a call that begins now; it is given back to ``end``."""
-        line = self.current()
-        line.calls += 1
-        return line
+    def begin(self) -> Connection:
+        """The connection for a call that begins now; it is given back to ``end``."""
+        connection = self.current()
+        connection.calls += 1
+        return connection
 
-    def end(self, line: Line) -> None:
-        """A call is over; the last one of a former line closes it."""
-        line.calls -= 1
-        if line in self._former and not line.calls:
-            self._close(line)
+    def end(self, connection: Connection) -> None:
+        """A call is over; the last one of a former connection closes it."""
+        connection.calls -= 1
+        if connection in self._former and not connection.calls:
+            self._close(connection)
 
-    def current(self) -> Line:
-        """The line for new calls; it belongs to the running event loop."""
+    def current(self) -> Connection:
+        """The connection for new calls; it belongs to the running event loop."""
         has_changed = self._credentials is not None and self._credentials.look()
-        if self._line is not None and has_changed:
-            former, self._line = self._line, None
+        if self._connection is not None and has_changed:
+            former, self._connection = self._connection, None
             self._former.add(former)
             if not former.calls:
                 self._close(former)
-        if self._line is None:
-            self._line = Line(self._open())
+        if self._connection is None:
+            self._connection = Connection(self._open())
             if self._credentials is None:
-                self.steady = self._line
-        return self._line
+                self.steady = self._connection
+        return self._connection
 
     async def find_problem(self) -> str | None:
         """What keeps this side from being connected, in gRPC's words.
@@ -163,11 +163,11 @@ class Lines:
 
     async def close(self) -> None:
         """Close all channels; calls under way are cancelled."""
-        if self._line is not None:
-            self._former.add(self._line)
-            self._line = self.steady = None
-        for line in tuple(self._former):
-            self._close(line)
+        if self._connection is not None:
+            self._former.add(self._connection)
+            self._connection = self.steady = None
+        for connection in tuple(self._former):
+            self._close(connection)
         if self._closing:
             await asyncio.wait(self._closing)
         if self._change is not None:
@@ -181,9 +181,11 @@ class Lines:
         credentials = self._credentials.value.for_client()
         return aio.secure_channel(self._target, credentials, options=self._options)
 
-    def _close(self, line: Line) -> None:
-        self._former.discard(line)
-        closing = asyncio.create_task(line.channel.close(), name="closing a channel")
+    def _close(self, connection: Connection) -> None:
+        self._former.discard(connection)
+        closing = asyncio.create_task(
+            connection.channel.close(), name="closing a channel"
+        )
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 

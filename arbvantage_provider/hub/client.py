@@ -19,8 +19,8 @@ from arbvantage_provider.exceptions import (
     ConnectionError,  # noqa: A004 - the name is the contract's
     ProtocolError,
 )
-from arbvantage_provider.hub.auth import Gate, Kind, Token
-from arbvantage_provider.hub.channel_pool import Line, Lines
+from arbvantage_provider.hub.auth import Auth, Kind, Token
+from arbvantage_provider.hub.channel_pool import ChannelPool, Connection
 from arbvantage_provider.hub.faults import UNKNOWN, explain, find_answer_between
 from arbvantage_provider.hub.wire import (
     decode_reply,
@@ -34,8 +34,8 @@ from arbvantage_provider.variables import name_source
 
 Reply = hub_pb2.Task | None
 """``None``: gRPC cannot parse what came, and takes it for a message all the same."""
-Send = Callable[[Line, Token], Awaitable[Reply]]
-"""Begins a call on a line, with a token."""
+Send = Callable[[Connection, Token], Awaitable[Reply]]
+"""Begins a call on a connection, with a token."""
 GET_TIMEOUT: Final = 60.0
 """Seconds that a hub may hold a poll."""
 SUBMIT_TIMEOUT: Final = 30.0
@@ -64,8 +64,8 @@ class HubClient:
     Args:
         url: the hub's address, as it is written.
         provider: the provider's name.
-        lines: open the channel that calls go by.
-        gate: holds the token, and lets calls through.
+        channels: open the channel that calls go by.
+        auth: holds the token, and lets calls through.
         max_send_bytes: how long a result's message may be.
 
     Attributes:
@@ -79,8 +79,8 @@ class HubClient:
         *,
         url: str,
         provider: str,
-        lines: Lines,
-        gate: Gate,
+        channels: ChannelPool,
+        auth: Auth,
         max_send_bytes: int,
     ) -> None:
         self.url = url
@@ -89,8 +89,8 @@ class HubClient:
         self._has_met = False
         self._meet_until = 0.0
         self._provider = provider
-        self._lines = lines
-        self._gate = gate
+        self._channels = channels
+        self._auth = auth
         self._request = b""
         self._requests_token: Token | None = None
 
@@ -104,8 +104,8 @@ class HubClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._gate.close()
-        await self._lines.close()
+        self._auth.close()
+        await self._channels.close()
 
     async def connect(self, seconds: float) -> None:
         """Have a token, and wait until something at the address speaks HTTP/2.
@@ -118,24 +118,24 @@ class HubClient:
             ConfigError, AuthenticationError: if there is no token within ``seconds``.
         """
         self._meet_until = self._loop.time() + seconds
-        await self._gate.open(seconds)
+        await self._auth.open(seconds)
         fault, said = UNKNOWN, ""
         try:
             async with asyncio.timeout(seconds):
-                while (heard := await self._lines.find_problem()) is not None:
-                    found = explain(heard, is_encrypted=self._lines.is_encrypted)
+                while (heard := await self._channels.find_problem()) is not None:
+                    found = explain(heard, is_encrypted=self._channels.is_encrypted)
                     # A host of several addresses fails in several ways by turns.
                     if fault is UNKNOWN or found is not UNKNOWN:
                         fault, said = found, heard or said
                     if fault.is_certain:
                         break
-                    await self._lines.wait_for_change()
+                    await self._channels.wait_for_change()
                 else:
                     return
         except TimeoutError:
             pass
         when = "" if fault.is_certain else f" within {seconds:g} s"
-        proxy = self._lines.proxy
+        proxy = self._channels.proxy
         told = f" ({said})" if said and not (proxy and proxy.is_odd) else ""
         through = f" through {proxy}" if proxy else ""
         where = f"no connection to the hub at {self.url}{through}{when}"
@@ -203,24 +203,24 @@ class HubClient:
     async def _call(self, kind: Kind, send: Send) -> Reply:
         """One call with the token of the moment; again where another one is had."""
         while True:
-            calm, steady = self._gate.calm, self._lines.steady
-            token = calm or await self._gate.take(kind)
-            line = steady or self._lines.begin()
+            calm, steady = self._auth.calm, self._channels.steady
+            token = calm or await self._auth.take(kind)
+            connection = steady or self._channels.begin()
             try:
-                reply = await send(line, token)
+                reply = await send(connection, token)
             except aio.AioRpcError as error:
                 refusal = self._find_refusal(error, kind, token)
             else:
                 self._has_met = True
                 if calm is None:
-                    self._gate.accept(kind, token)
+                    self._auth.accept(kind, token)
                 return reply
             finally:
                 if steady is None:
-                    self._lines.end(line)
+                    self._channels.end(connection)
                 if calm is None:
-                    self._gate.release(kind, token)
-            await self._gate.replace(token, refusal)
+                    self._auth.release(kind, token)
+            await self._auth.replace(token, refusal)
 
     def _find_refusal(self, error: aio.AioRpcError, kind: Kind, token: Token) -> str:
         """What the hub says of a token that it refuses; other errors are raised."""
@@ -228,25 +228,29 @@ class HubClient:
             return self._describe_refusal(error)
         if error.code() in _FINAL:
             self._has_met = True
-            self._gate.accept(kind, token)
+            self._auth.accept(kind, token)
         raise error
 
-    def _poll(self, line: Line, token: Token) -> Awaitable[Reply]:
+    def _poll(self, connection: Connection, token: Token) -> Awaitable[Reply]:
         if token is not self._requests_token:
             self._requests_token = token
             request = encode_request(self._provider, token.text)
             self._request = request.SerializeToString()
-        poll: Awaitable[Reply] = line.poll(self._request, timeout=GET_TIMEOUT)
+        poll: Awaitable[Reply] = connection.poll(self._request, timeout=GET_TIMEOUT)
         return poll
 
-    def _submit(self, result: Result, line: Line, token: Token) -> Awaitable[Reply]:
+    def _submit(
+        self, result: Result, connection: Connection, token: Token
+    ) -> Awaitable[Reply]:
         try:
             written = encode_result(result, self._provider, token.text)
         except EncodeError:  # its size is no problem, as was seen before
             raise MemoryError from None
         if len(written) > self.max_send_bytes:
             raise _TooLong(self.describe_excess(len(written)))
-        submission: Awaitable[Reply] = line.submit(written, timeout=SUBMIT_TIMEOUT)
+        submission: Awaitable[Reply] = connection.submit(
+            written, timeout=SUBMIT_TIMEOUT
+        )
         return submission
 
     def describe_excess(self, size: int) -> str:
@@ -282,13 +286,13 @@ class HubClient:
     def _describe_refusal(self, error: aio.AioRpcError) -> str:
         return (
             f"the hub at {self.url} refuses the token of {self._provider!r} "
-            f"({self._describe(error)}); check {self._gate.source.setting}"
+            f"({self._describe(error)}); check {self._auth.source.setting}"
         )
 
     def _describe(self, error: aio.AioRpcError) -> str:
         """The status and the hub's words, which may quote the token."""
-        words = self._gate.redact(error.details() or "no details")
-        if (proxy := self._lines.proxy) and error.code() is StatusCode.UNAVAILABLE:
+        words = self._auth.redact(error.details() or "no details")
+        if (proxy := self._channels.proxy) and error.code() is StatusCode.UNAVAILABLE:
             words = f"{'no connection' if proxy.is_odd else words} (through {proxy})"
         between = " (not by the hub, but on the way)" if _find_between(error) else ""
         return f"{error.code().name}: {words}{between}"

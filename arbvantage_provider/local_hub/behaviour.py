@@ -1,4 +1,4 @@
-"""The switches of the embedded hub: which of the lawful ways it takes."""
+"""The behaviour of the embedded hub: which of the lawful ways it takes."""
 
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
@@ -11,7 +11,7 @@ Idle = Literal["empty", "not_found", "long_poll"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Switches:
+class Behaviour:
     """How a local hub behaves. Each attribute may be set at any time.
 
     Attributes:
@@ -44,14 +44,14 @@ class Switches:
         elif name in {"long_poll", "lease", "latency"}:
             _check_seconds(name, value)
         super().__setattr__(name, value)
-        if name in SWITCHES:
+        if name in NAMES:
             self._switched()
 
     def _switched(self) -> None:
         """Called after a switch was set."""
 
 
-SWITCHES = frozenset(field.name for field in fields(Switches))
+NAMES = frozenset(field.name for field in fields(Behaviour))
 
 
 def _check_idle(value: object) -> None:

@@ -12,7 +12,7 @@ from typing_extensions import override
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.connection import TLS
 from arbvantage_provider.exceptions import ConfigError
-from arbvantage_provider.local_hub.behaviour import Idle, Switches
+from arbvantage_provider.local_hub.behaviour import Behaviour, Idle
 from arbvantage_provider.local_hub.queue import TaskQueue
 from arbvantage_provider.local_hub.results import HubResult
 from arbvantage_provider.local_hub.server import (
@@ -20,7 +20,7 @@ from arbvantage_provider.local_hub.server import (
     HubServer,
     check_status,
 )
-from arbvantage_provider.local_hub.service import Desk, Refusal, SubmitFault
+from arbvantage_provider.local_hub.service import HubService, Refusal, SubmitFault
 from arbvantage_provider.local_hub.task_handle import (
     Content,
     TaskHandle,
@@ -30,7 +30,7 @@ from arbvantage_provider.local_hub.task_handle import (
 from arbvantage_provider.task import Pause, Task
 
 
-class LocalHub(Switches):
+class LocalHub(Behaviour):
     """A hub inside this process: a gRPC server on loopback, a queue in memory.
 
     It speaks to any provider, and takes each of the lawful ways of a hub on
@@ -44,7 +44,7 @@ class LocalHub(Switches):
         token: the token that providers must show; ``None``: any will do.
         port: where to listen; 0: on any free port, the same after a restart.
         idle, long_poll, lease, duplicates, next_on_submit, acknowledge_with_id,
-            latency: see the attributes of the same names, in ``Switches``.
+            latency: see the attributes of the same names, in ``Behaviour``.
         max_message_bytes: a longer result is refused with RESOURCE_EXHAUSTED;
             ``None``: gRPC's own limit of 4 MiB.
         tls: speak TLS with this certificate and key. With ``roots``, a provider must
@@ -72,8 +72,8 @@ class LocalHub(Switches):
         if tls is not None and tls.certificate is None:
             raise ConfigError("tls has no certificate; a hub needs one, and its key")
         self._queue = TaskQueue(SystemClock())
-        self._desk = Desk(self._queue, self)
-        self._desk.set_token(token, None)
+        self._service = HubService(self._queue, self)
+        self._service.set_token(token, None)
         super().__init__(
             idle=idle,
             long_poll=long_poll,
@@ -101,7 +101,7 @@ class LocalHub(Switches):
         with self._server_lock:
             if self._server is None:
                 self._server = HubServer(
-                    self._desk,
+                    self._service,
                     self,
                     port=self._port,
                     max_message_bytes=self._max_message_bytes,
@@ -229,7 +229,7 @@ class LocalHub(Switches):
             ConfigError: if there is no such status, or ``times`` is below 1.
         """
         refusal = Refusal(code=check_status(code), details=details)
-        self._desk.script_polls([refusal] * _check_times(times))
+        self._service.script_polls([refusal] * _check_times(times))
 
     def fail_submits(
         self,
@@ -255,7 +255,7 @@ class LocalHub(Switches):
         """
         refusal = Refusal(code=check_status(code), details=details)
         fault = SubmitFault(refusal=refusal, recorded=recorded, id=id)
-        self._desk.script_results([fault] * _check_times(times))
+        self._service.script_results([fault] * _check_times(times))
 
     def pace(self, seconds: float, times: int = 1) -> None:
         """Ask the next polls to stay away; one that is held now is one.
@@ -271,16 +271,16 @@ class LocalHub(Switches):
         if not 0 <= seconds < math.inf:
             problem = f"seconds is {seconds!r}; give finite seconds, at least 0"
             raise ConfigError(problem)
-        self._desk.script_polls([Pause(seconds=seconds)] * _check_times(times))
+        self._service.script_polls([Pause(seconds=seconds)] * _check_times(times))
 
     @property
     def token(self) -> str | None:
         """The token to show; a new one is demanded from then on."""
-        return self._desk.token
+        return self._service.token
 
     @token.setter
     def token(self, token: str | None) -> None:
-        self._desk.set_token(token, None)
+        self._service.set_token(token, None)
 
     def revoke_token(self, code: str = "UNAUTHENTICATED") -> None:
         """Refuse every token, until ``token`` is set; held polls are told.
@@ -292,7 +292,7 @@ class LocalHub(Switches):
             ConfigError: if there is no such status.
         """
         refusal = Refusal(code=check_status(code), details="this token was revoked")
-        self._desk.set_token(self.token, refusal)
+        self._service.set_token(self.token, refusal)
 
     @property
     def submissions(self) -> tuple[HubResult, ...]:
@@ -335,7 +335,7 @@ class LocalHub(Switches):
     def __repr__(self) -> str:
         with self._queue.lock:
             where = f"{HOST}:{self._port}" if self._server else "stopped"
-            tasks, answers = len(self._queue.entries), len(self._queue.answers)
+            tasks, answers = len(self._queue.tasks), len(self._queue.answers)
         return f"<LocalHub {where}: tasks {tasks}, answered {answers}>"
 
     @override
@@ -344,7 +344,7 @@ class LocalHub(Switches):
 
     def _next_id(self) -> str:
         ids = (f"task-{number}" for number in self._numbers)
-        return next(id_ for id_ in ids if id_ not in self._queue.entries)
+        return next(id_ for id_ in ids if id_ not in self._queue.tasks)
 
 
 def _check_times(times: int) -> int:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Recorded = Literal["first", "again", "unknown"]
 
 
-class Call(Protocol):
+class PendingCall(Protocol):
     """The call that a provider waits in; gRPC's servicer context is one."""
 
     def is_active(self) -> bool:
@@ -35,7 +35,7 @@ class Call(Protocol):
         ...
 
 
-class Entry:
+class QueuedTask:
     """One submitted task and its history.
 
     Attributes:
@@ -65,12 +65,12 @@ class Delivery:
     """A task on its way out.
 
     Attributes:
-        entry: the task's history.
+        queued: the task's history.
         task: what is handed out; not always what was submitted.
         reason: why.
     """
 
-    entry: Entry
+    queued: QueuedTask
     task: Task
     reason: Reason
 
@@ -80,7 +80,7 @@ class TaskQueue:
 
     Attributes:
         lock: guards everything here; take it to read several things at once.
-        entries: every task ever submitted, by id.
+        tasks: every task ever submitted, by id.
         submissions: every recorded result, in order of arrival.
         answers: the first result of each task, in order of arrival.
         polls: how many times a task was asked for.
@@ -90,7 +90,7 @@ class TaskQueue:
 
     def __init__(self, clock: Clock) -> None:
         self.lock: threading.RLock = threading.RLock()
-        self.entries: dict[str, Entry] = {}
+        self.tasks: dict[str, QueuedTask] = {}
         self.submissions: list[HubResult] = []
         self.answers: list[HubResult] = []
         self.polls = 0
@@ -103,27 +103,27 @@ class TaskQueue:
         self._bells: dict[threading.Condition, None] = {}
         self._changed = threading.Condition(self.lock)
 
-    def add(self, task: Task) -> Entry:
+    def add(self, task: Task) -> QueuedTask:
         """Queue a task under an id that is not taken.
 
         Raises:
             ValueError: if there is a task with this id.
         """
         with self.lock:
-            if task.id in self.entries:
+            if task.id in self.tasks:
                 problem = (
                     f"there is a task {task.id!r} already; "
                     "to hand that one out again, use its handle's redeliver()"
                 )
                 raise ValueError(problem)
-            entry = self.entries[task.id] = Entry(task)
-            self._queue(Delivery(entry=entry, task=task, reason=Reason.SUBMITTED))
-            return entry
+            queued = self.tasks[task.id] = QueuedTask(task)
+            self._queue(Delivery(queued=queued, task=task, reason=Reason.SUBMITTED))
+            return queued
 
-    def repeat(self, entry: Entry, task: Task) -> None:
-        """Queue ``entry`` once more, as ``task``, whatever became of it so far."""
+    def repeat(self, queued: QueuedTask, task: Task) -> None:
+        """Queue ``queued`` once more, as ``task``, whatever became of it so far."""
         with self.lock:
-            self._queue(Delivery(entry=entry, task=task, reason=Reason.REPEATED))
+            self._queue(Delivery(queued=queued, task=task, reason=Reason.REPEATED))
 
     def take(self, *, lease: float | None, twice: bool) -> Delivery | None:
         """Hand the next task out, or ``None`` if there is none.
@@ -136,7 +136,7 @@ class TaskQueue:
             self._end_leases()
             while self._ready:
                 delivery = self._ready.popleft()
-                if delivery.reason is Reason.LEASE_ENDED and delivery.entry.results:
+                if delivery.reason is Reason.LEASE_ENDED and delivery.queued.results:
                     continue
                 if twice and delivery.reason is Reason.SUBMITTED:
                     self._ready.appendleft(_repeated(delivery, Reason.REPEATED))
@@ -147,8 +147,8 @@ class TaskQueue:
     def put_back(self, delivery: Delivery) -> None:
         """Undo a hand-out that did not reach anyone; the task is the next one."""
         with self.lock:
-            delivery.entry.handed_out -= 1
-            delivery.entry.number = 0
+            delivery.queued.handed_out -= 1
+            delivery.queued.number = 0
             if delivery.reason is Reason.SUBMITTED:
                 delivery = _repeated(delivery, Reason.REPEATED)
             self._ready.appendleft(delivery)
@@ -159,28 +159,28 @@ class TaskQueue:
         """Keep a result, and say which one of its task it is."""
         with self.lock:
             self.submissions.append(result)
-            entry = self.entries.get(result.id)
-            if entry is not None:
-                entry.results.append(result)
-                if len(entry.results) == 1:
+            queued = self.tasks.get(result.id)
+            if queued is not None:
+                queued.results.append(result)
+                if len(queued.results) == 1:
                     self.answers.append(result)
             self.announce()
-            if entry is None:
+            if queued is None:
                 return "unknown"
-            return "first" if len(entry.results) == 1 else "again"
+            return "first" if len(queued.results) == 1 else "again"
 
-    def unanswered(self) -> list[Entry]:
+    def unanswered(self) -> list[QueuedTask]:
         """The tasks without a result; one without an id can have none."""
         with self.lock:
-            return [e for id_, e in self.entries.items() if id_ and not e.results]
+            return [e for id_, e in self.tasks.items() if id_ and not e.results]
 
     def is_done(self) -> bool:
         """Whether every task that can have a result has one."""
         with self.lock:
-            return len(self.answers) == len(self.entries) - ("" in self.entries)
+            return len(self.answers) == len(self.tasks) - ("" in self.tasks)
 
     def hold(
-        self, call: Call, decide: Callable[[], T], patience: Callable[[], float]
+        self, call: PendingCall, decide: Callable[[], T], patience: Callable[[], float]
     ) -> T | None:
         """Ask ``decide`` now, and again whenever something has changed.
 
@@ -236,19 +236,19 @@ class TaskQueue:
         self.announce()
 
     def _hand_out(self, delivery: Delivery, lease: float | None) -> None:
-        entry = delivery.entry
-        entry.handed_out += 1
-        entry.number = next(self._numbers)
-        if lease is not None and not entry.results:
+        queued = delivery.queued
+        queued.handed_out += 1
+        queued.number = next(self._numbers)
+        if lease is not None and not queued.results:
             ends = self._clock.monotonic() + lease
-            heapq.heappush(self._leases, (ends, entry.number, delivery))
+            heapq.heappush(self._leases, (ends, queued.number, delivery))
         self.announce()
 
     def _end_leases(self) -> None:
         now = self._clock.monotonic()
         while self._leases and self._leases[0][0] <= now:
             _, number, delivery = heapq.heappop(self._leases)
-            if not delivery.entry.results and delivery.entry.number == number:
+            if not delivery.queued.results and delivery.queued.number == number:
                 self._ready.append(_repeated(delivery, Reason.LEASE_ENDED))
 
     def _wait(self, bell: threading.Condition, seconds: float) -> None:
@@ -278,7 +278,7 @@ class TaskQueue:
 
 
 def _repeated(delivery: Delivery, reason: Reason) -> Delivery:
-    return Delivery(entry=delivery.entry, task=delivery.task, reason=reason)
+    return Delivery(queued=delivery.queued, task=delivery.task, reason=reason)
 
 
 def _bounded(seconds: float | None) -> float | None:

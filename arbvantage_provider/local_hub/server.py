@@ -1,4 +1,4 @@
-"""The gRPC server of the embedded hub: the desk's answers, on the wire."""
+"""The gRPC server of the embedded hub: the service's answers, on the wire."""
 
 import json
 import queue
@@ -15,10 +15,10 @@ from arbvantage_provider.connection import TLS
 from arbvantage_provider.exceptions import ConfigError, nearest_name
 from arbvantage_provider.hub.credentials import read_credentials
 from arbvantage_provider.hub.wire import PACING_ACTION
-from arbvantage_provider.local_hub.behaviour import Switches
+from arbvantage_provider.local_hub.behaviour import Behaviour
 from arbvantage_provider.local_hub.queue import Delivery
 from arbvantage_provider.local_hub.results import HubResult
-from arbvantage_provider.local_hub.service import Desk, Refusal
+from arbvantage_provider.local_hub.service import HubService, Refusal
 from arbvantage_provider.protos import hub_pb2
 from arbvantage_provider.task import Pause
 
@@ -53,8 +53,8 @@ class HubServer:
         port: where it listens.
 
     Args:
-        desk: answers the calls.
-        switches: how to acknowledge.
+        service: answers the calls.
+        behaviour: how to acknowledge.
         port: where to listen; 0: on any free port.
         max_message_bytes: the longest message to take; ``None``: gRPC's own
             limit of 4 MiB.
@@ -67,8 +67,8 @@ class HubServer:
 
     def __init__(
         self,
-        desk: Desk,
-        switches: Switches,
+        service: HubService,
+        behaviour: Behaviour,
         *,
         port: int,
         max_message_bytes: int | None,
@@ -77,7 +77,7 @@ class HubServer:
         credentials = None
         if tls is not None:
             credentials = read_credentials(tls, tls.roots).for_server()
-        self._desk = desk
+        self._service = service
         # Two hubs that share a port would share the calls, at random.
         options: list[tuple[str, int]] = [("grpc.so_reuseport", 0)]
         if max_message_bytes is not None:
@@ -85,37 +85,37 @@ class HubServer:
         self._threads = DaemonThreads()
         threads = cast("futures.ThreadPoolExecutor", self._threads)
         self._server = grpc.server(threads, options=options)
-        _register(Handlers(desk, switches), self._server)
+        _register(Handlers(service, behaviour), self._server)
         try:
             self.port: int = _add_port(self._server, f"{HOST}:{port}", credentials)
         except RuntimeError:
             problem = f"cannot listen on {HOST}:{port}; give port=0 for a free port"
             raise OSError(problem) from None
-        desk.open()
+        service.open()
         self._server.start()
 
     def stop(self) -> None:
         """Close the port and end every call; returns when both are done."""
-        # The desk ends the calls, because gRPC would write of each connection
+        # The service ends the calls, because gRPC would write of each connection
         # that it cuts to stderr; the grace is for one that does not answer.
         stopped = self._server.stop(_GRACE)
-        self._desk.close()
+        self._service.close()
         stopped.wait()
         self._threads.shutdown()
 
 
 class Handlers:
-    """Translates between messages and the desk."""
+    """Translates between messages and the service."""
 
-    def __init__(self, desk: Desk, switches: Switches) -> None:
-        self._desk = desk
-        self._switches = switches
+    def __init__(self, service: HubService, behaviour: Behaviour) -> None:
+        self._service = service
+        self._behaviour = behaviour
 
     def get_task(
         self, request: hub_pb2.ProviderRequest, context: grpc.ServicerContext
     ) -> Iterator[hub_pb2.Task]:
         """Hand out a task."""
-        answer = self._desk.answer_poll(request.auth_token, context)
+        answer = self._service.answer_poll(request.auth_token, context)
         if isinstance(answer, Delivery):
             yield from self._deliver(answer, context)
         else:
@@ -126,8 +126,8 @@ class Handlers:
     ) -> hub_pb2.Task:
         """Take a result."""
         result = _decode_result(request)
-        answer = self._desk.answer_result(request.auth_token, result, context)
-        if answer is None and self._switches.acknowledge_with_id:
+        answer = self._service.answer_result(request.auth_token, result, context)
+        if answer is None and self._behaviour.acknowledge_with_id:
             return hub_pb2.Task(id=request.id)
         return _reply(answer, context)
 
@@ -138,7 +138,7 @@ class Handlers:
 
         def end() -> None:
             if not has_left.is_set():
-                self._desk.put_back(delivery)
+                self._service.put_back(delivery)
 
         if not context.add_callback(end):
             end()

@@ -1,6 +1,6 @@
-"""The desk of the embedded hub: what it answers to each call.
+"""The service of the embedded hub: what it answers to each call.
 
-It knows the queue, the switches and the faults that were asked for, and nothing
+It knows the queue, the behaviour and the faults that were asked for, and nothing
 of gRPC: a status is its name.
 """
 
@@ -9,8 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 from functools import partial
 
-from arbvantage_provider.local_hub.behaviour import Switches
-from arbvantage_provider.local_hub.queue import Call, Delivery, TaskQueue
+from arbvantage_provider.local_hub.behaviour import Behaviour
+from arbvantage_provider.local_hub.queue import Delivery, PendingCall, TaskQueue
 from arbvantage_provider.local_hub.results import HubResult
 from arbvantage_provider.task import Pause
 
@@ -43,7 +43,7 @@ class SubmitFault:
     id: str | None
 
 
-class Desk:
+class HubService:
     """Answers polls and results; any number of calls at once.
 
     Attributes:
@@ -51,12 +51,12 @@ class Desk:
         revoked: the answer to every token; ``None``: ``token`` is valid.
     """
 
-    def __init__(self, queue: TaskQueue, switches: Switches) -> None:
+    def __init__(self, queue: TaskQueue, behaviour: Behaviour) -> None:
         self.token: str | None = None
         self.revoked: Refusal | None = None
         self._is_open = True
         self._queue = queue
-        self._switches = switches
+        self._behaviour = behaviour
         self._poll_scripts: deque[Refusal | Pause] = deque()
         self._submit_faults: list[SubmitFault] = []
 
@@ -87,7 +87,9 @@ class Desk:
             self._is_open = False
             self._queue.wake_all()
 
-    def answer_poll(self, token: str, call: Call) -> Delivery | Pause | Refusal | None:
+    def answer_poll(
+        self, token: str, call: PendingCall
+    ) -> Delivery | Pause | Refusal | None:
         """The answer to GetTask; ``None`` is an empty Task.
 
         A delivery that could not be sent goes to ``put_back``.
@@ -98,7 +100,7 @@ class Desk:
         self._delay(call)
         decide = partial(self._decide, token)
         answer = self._queue.hold(call, decide, self._patience)
-        if answer is None and self._switches.idle == "not_found":
+        if answer is None and self._behaviour.idle == "not_found":
             return Refusal(code="NOT_FOUND", details="no task")
         return answer
 
@@ -107,7 +109,7 @@ class Desk:
         self._queue.put_back(delivery)
 
     def answer_result(
-        self, token: str, result: HubResult, call: Call
+        self, token: str, result: HubResult, call: PendingCall
     ) -> Delivery | Refusal | None:
         """The answer to SubmitTaskResult; ``None`` is an acknowledgement."""
         with self._queue.lock:
@@ -123,7 +125,7 @@ class Desk:
         return self._take()
 
     def _patience(self) -> float:
-        return self._switches.long_poll if self._switches.idle == "long_poll" else 0.0
+        return self._behaviour.long_poll if self._behaviour.idle == "long_poll" else 0.0
 
     def _refuse(self, token: str) -> Refusal | None:
         if not self._is_open:
@@ -152,24 +154,24 @@ class Desk:
                 return fault
         return None
 
-    def _reply(self, call: Call) -> Delivery | Refusal | None:
+    def _reply(self, call: PendingCall) -> Delivery | Refusal | None:
         with self._queue.lock:
             if not self._is_open:
                 return _STOPPED
-            if self._switches.next_on_submit and call.is_active():
+            if self._behaviour.next_on_submit and call.is_active():
                 return self._take()
         return None
 
     def _take(self) -> Delivery | None:
-        switches = self._switches
-        return self._queue.take(lease=switches.lease, twice=switches.duplicates)
+        behaviour = self._behaviour
+        return self._queue.take(lease=behaviour.lease, twice=behaviour.duplicates)
 
-    def _delay(self, call: Call) -> None:
-        if self._switches.latency:
+    def _delay(self, call: PendingCall) -> None:
+        if self._behaviour.latency:
             call.add_callback(self._queue.announce)
             self._queue.wait_until(
                 lambda: not (self._is_open and call.is_active()),
-                self._switches.latency,
+                self._behaviour.latency,
             )
 
 

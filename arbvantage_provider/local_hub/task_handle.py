@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from arbvantage_provider.local_hub.queue import Entry, TaskQueue
+from arbvantage_provider.local_hub.queue import QueuedTask, TaskQueue
 from arbvantage_provider.local_hub.results import HubResult
 from arbvantage_provider.task import Task
 
@@ -22,22 +22,22 @@ class TaskHandle:
         action: the task's action, as submitted.
     """
 
-    def __init__(self, queue: TaskQueue, entry: Entry) -> None:
+    def __init__(self, queue: TaskQueue, queued: QueuedTask) -> None:
         self._queue = queue
-        self._entry = entry
-        self.id: str = entry.task.id
-        self.action: str = entry.task.action
+        self._queued = queued
+        self.id: str = queued.task.id
+        self.action: str = queued.task.action
 
     @property
     def results(self) -> tuple[HubResult, ...]:
         """Every result that was recorded for the task's id, in order."""
         with self._queue.lock:
-            return tuple(self._entry.results)
+            return tuple(self._queued.results)
 
     @property
     def handed_out(self) -> int:
         """How many times the task was handed out."""
-        return self._entry.handed_out
+        return self._queued.handed_out
 
     def result(self, timeout: float | None = 10) -> HubResult:
         """Wait for the first result.
@@ -49,13 +49,13 @@ class TaskHandle:
             TimeoutError: if there is no result by then; the message says how
                 far the task came.
         """
-        results = self._entry.results
+        results = self._queued.results
         wait(
             self._queue,
             lambda: bool(results),
             timeout,
             complaint="no result",
-            entries=[self._entry],
+            tasks=[self._queued],
         )
         return results[0]
 
@@ -74,14 +74,14 @@ class TaskHandle:
             account: another account; left out: the same. A provider takes an
                 id that comes with other content for another task.
         """
-        first = self._entry.task
+        first = self._queued.task
         task = Task(
             id=first.id,
             action=first.action if action is None else action,
             payload=first.payload if payload is None else encode_content(payload),
             account=first.account if account is None else encode_content(account),
         )
-        self._queue.repeat(self._entry, task)
+        self._queue.repeat(self._queued, task)
 
     @override
     def __repr__(self) -> str:
@@ -126,25 +126,25 @@ def wait(
     timeout: float | None,
     *,
     complaint: str,
-    entries: Sequence[Entry] = (),
+    tasks: Sequence[QueuedTask] = (),
 ) -> None:
     """Wait for a condition, at most ``timeout`` seconds.
 
     Raises:
         TimeoutError: if it did not come true; it begins with ``complaint`` and
-            says how far ``entries``, or all tasks without a result, came.
+            says how far ``tasks``, or all tasks without a result, came.
     """
     if not queue.wait_until(condition, timeout):
-        story = "; ".join(_tell(queue, entries or queue.unanswered()))
+        story = "; ".join(_explain(queue, tasks or queue.unanswered()))
         problem = f"{complaint} after {timeout:g} s: {story}"
         raise TimeoutError(problem)
 
 
-def _tell(queue: TaskQueue, entries: Sequence[Entry]) -> Iterator[str]:
+def _explain(queue: TaskQueue, tasks: Sequence[QueuedTask]) -> Iterator[str]:
     with queue.lock:
-        yield from (_tell_one(entry) for entry in entries[:_TOLD])
-        if len(entries) > _TOLD:
-            yield f"and {len(entries) - _TOLD} more tasks"
+        yield from (_explain_one(queued) for queued in tasks[:_TOLD])
+        if len(tasks) > _TOLD:
+            yield f"and {len(tasks) - _TOLD} more tasks"
         yield f"the hub was polled {_times(queue.polls)}"
         if queue.refused:
             yield f"a wrong token was shown {_times(queue.refused)}"
@@ -153,11 +153,11 @@ def _tell(queue: TaskQueue, entries: Sequence[Entry]) -> Iterator[str]:
 _TOLD = 5
 
 
-def _tell_one(entry: Entry) -> str:
-    name = f"{entry.task.id!r} ({entry.task.action})"
-    if not entry.handed_out:
+def _explain_one(queued: QueuedTask) -> str:
+    name = f"{queued.task.id!r} ({queued.task.action})"
+    if not queued.handed_out:
         return f"{name} was never handed out"
-    return f"{name} was handed out {_times(entry.handed_out)}, but not answered"
+    return f"{name} was handed out {_times(queued.handed_out)}, but not answered"
 
 
 def _times(count: int) -> str:

@@ -1,6 +1,6 @@
 """The arithmetic of limits: when the next permit is free, and spending it.
 
-A rule knows no clock and no lock: whoever holds it passes monotonic seconds
+An algorithm knows no clock and no lock: whoever holds it passes monotonic seconds
 that never go back, and spends from one thread at a time. A moment to spend at may
 lie ahead, as that of a permit that is reserved does.
 """
@@ -15,7 +15,7 @@ from typing import Protocol
 _HAIR = 1e-6
 
 
-class Rule(Protocol):
+class Algorithm(Protocol):
     """One limit of a monitor; a monitor with several keeps them all."""
 
     limit: int
@@ -44,7 +44,7 @@ class Rule(Protocol):
 class Bucket:
     """A token bucket: ``burst`` permits at once, then one each ``interval`` seconds.
 
-    The rule is GCRA, and its state is one moment: from ``due`` on a permit is
+    The algorithm is GCRA, and its state is one moment: from ``due`` on a permit is
     free. Spending moves it one interval on, from ``(burst - 1) * interval``
     before now at the earliest. So any window of ``w`` seconds holds at most
     ``burst + w / interval`` spends. With a burst of 1, two spends are at least

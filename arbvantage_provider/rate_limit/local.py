@@ -7,13 +7,13 @@ from typing_extensions import override
 
 from arbvantage_provider.clock import Clock, SystemClock
 from arbvantage_provider.exceptions import ConfigError
-from arbvantage_provider.rate_limit.algorithms import Bucket, Rule, Window
+from arbvantage_provider.rate_limit.algorithms import Algorithm, Bucket, Window
 from arbvantage_provider.rate_limit.monitor import (
     LocalRateLimitMonitor,
     RateLimits,
     Reservation,
 )
-from arbvantage_provider.rate_limit.notices import tell
+from arbvantage_provider.rate_limit.notices import notify
 from arbvantage_provider.rate_limit.validation import (
     check_calls_per_second,
     check_count,
@@ -26,19 +26,23 @@ _SYSTEM_CLOCK = SystemClock()
 _THRESHOLDS = ("warning_threshold", "critical_threshold")
 
 
-class _RuledMonitor(LocalRateLimitMonitor):
-    """Keeps one or more rules, all of them.
+class _AlgorithmMonitor(LocalRateLimitMonitor):
+    """Keeps one or more algorithms, all of them.
 
     Args:
-        rules: at least one; a permit is free when each of them has one.
+        algorithms: at least one; a permit is free when each of them has one.
         settings: what ``repr`` shows.
         clock: what tells the time.
     """
 
     def __init__(
-        self, rules: Sequence[Rule], *, settings: Mapping[str, object], clock: Clock
+        self,
+        algorithms: Sequence[Algorithm],
+        *,
+        settings: Mapping[str, object],
+        clock: Clock,
     ) -> None:
-        self._rules = tuple(rules)
+        self._algorithms = tuple(algorithms)
         self._settings = dict(settings)
         self._clock = clock
         self._lock = threading.Lock()
@@ -55,8 +59,8 @@ class _RuledMonitor(LocalRateLimitMonitor):
         """
         with self._lock:
             now = self._clock.monotonic()
-            for rule in self._rules:
-                if rule.due > now:
+            for algorithm in self._algorithms:
+                if algorithm.due > now:
                     return self._describe(now)
         return None
 
@@ -69,8 +73,8 @@ class _RuledMonitor(LocalRateLimitMonitor):
         """
         with self._lock:
             now = self._clock.monotonic()
-            for rule in self._rules:
-                if rule.due > now:
+            for algorithm in self._algorithms:
+                if algorithm.due > now:
                     return self._describe(now)["wait_time"]
             crossed = self._spend_each(now)
         if crossed:
@@ -96,8 +100,8 @@ class _RuledMonitor(LocalRateLimitMonitor):
         with self._lock:
             now = self._clock.monotonic()
             moment = now
-            for rule in self._rules:
-                moment = max(moment, rule.due)
+            for algorithm in self._algorithms:
+                moment = max(moment, algorithm.due)
             wait = moment - now
             if not wait <= patience:
                 return Reservation(granted=False, wait=wait)
@@ -116,8 +120,8 @@ class _RuledMonitor(LocalRateLimitMonitor):
         with self._lock:
             if reservation is self._last:
                 self._last = None
-                for rule in self._rules:
-                    rule.unspend()
+                for algorithm in self._algorithms:
+                    algorithm.unspend()
 
     @override
     def count_free(self, key: str | None = None) -> int:
@@ -128,14 +132,14 @@ class _RuledMonitor(LocalRateLimitMonitor):
         """
         with self._lock:
             now = self._clock.monotonic()
-            return min(rule.count_free(now) for rule in self._rules)
+            return min(algorithm.count_free(now) for algorithm in self._algorithms)
 
     def _spend_each(self, moment: float) -> int:
-        """Spend one permit of each rule; the threshold that is crossed by it, or 0."""
+        """Spend one permit of each algorithm; the threshold that is crossed by it, or 0."""
         self._last = None
         reached = 0
-        for rule in self._rules:
-            reached = max(reached, rule.spend(moment))
+        for algorithm in self._algorithms:
+            reached = max(reached, algorithm.spend(moment))
         before, self._thresholds_reached = self._thresholds_reached, reached
         return reached if reached > before else 0
 
@@ -143,10 +147,12 @@ class _RuledMonitor(LocalRateLimitMonitor):
         """Log it; outside the lock, as a log handler may be slow."""
         name = _THRESHOLDS[threshold - 1]
         text = "a limit is nearly used up"
-        tell("warning", self, text, line=f"{text}: {name} of {self!r}", threshold=name)
+        notify(
+            "warning", self, text, line=f"{text}: {name} of {self!r}", threshold=name
+        )
 
     def _describe(self, now: float) -> RateLimits:
-        binding = max(self._rules, key=_due)
+        binding = max(self._algorithms, key=_due)
         return {
             "rate_limited": True,
             "wait_time": binding.due - now,
@@ -160,7 +166,7 @@ class _RuledMonitor(LocalRateLimitMonitor):
         return f"{type(self).__name__}({', '.join(given)})"
 
 
-class TimeBasedRateLimitMonitor(_RuledMonitor):
+class TimeBasedRateLimitMonitor(_AlgorithmMonitor):
     """At least ``min_delay`` seconds between two spends.
 
     Args:
@@ -204,7 +210,7 @@ class TimeBasedRateLimitMonitor(_RuledMonitor):
         )
 
 
-class AdvancedRateLimitMonitor(_RuledMonitor):
+class AdvancedRateLimitMonitor(_AlgorithmMonitor):
     """A token bucket: a burst at once, then a steady rate, exactly.
 
     Any window of ``w`` seconds holds at most
@@ -260,7 +266,7 @@ class AdvancedRateLimitMonitor(_RuledMonitor):
         )
 
 
-class SlidingWindowRateLimitMonitor(_RuledMonitor):
+class SlidingWindowRateLimitMonitor(_AlgorithmMonitor):
     """Never more than ``max_requests`` spends in any window of ``window_size``.
 
     Args:
@@ -315,17 +321,17 @@ class CustomRateLimitMonitor(SlidingWindowRateLimitMonitor):
         super().__init__(max_requests, window_size, timezone=timezone, clock=clock)
 
 
-def _due(rule: Rule) -> float:
-    return rule.due
+def _due(algorithm: Algorithm) -> float:
+    return algorithm.due
 
 
-def _plan_delay(min_delay: float | None) -> list[Rule]:
+def _plan_delay(min_delay: float | None) -> list[Algorithm]:
     if min_delay is None:
         return []
     return [Bucket(check_seconds("min_delay", min_delay))]
 
 
-def _plan_calls(value: float | None, thresholds: Sequence[float]) -> list[Rule]:
+def _plan_calls(value: float | None, thresholds: Sequence[float]) -> list[Algorithm]:
     if value is None:
         return []
     count, seconds = check_calls_per_second("max_calls_per_second", value)
@@ -336,7 +342,7 @@ def _plan_bucket(
     requests_per_minute: float | None,
     burst_size: int | None,
     thresholds: Sequence[float],
-) -> list[Rule]:
+) -> list[Algorithm]:
     burst = 1 if burst_size is None else check_count("burst_size", burst_size)
     if requests_per_minute is not None:
         rate = check_rate("requests_per_minute", requests_per_minute, 60.0)

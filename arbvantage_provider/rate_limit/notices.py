@@ -14,7 +14,7 @@ LISTENER: Final[ContextVar[Listener | None]] = ContextVar("listener", default=No
 _log = logging.getLogger("arbvantage_provider.rate_limit")
 
 
-def tell(level: str, monitor: object, text: str, *, line: str, **fields: Any) -> None:
+def notify(level: str, monitor: object, text: str, *, line: str, **fields: Any) -> None:
     """Log something of a monitor.
 
     Args:

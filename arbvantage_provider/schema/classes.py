@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 from typing_extensions import is_typeddict
 
-from arbvantage_provider.schema.strict_core import tighten
+from arbvantage_provider.schema.strict_core import make_strict
 
 
 def compile_class(type_: Any, *, closed: bool = False) -> Any:
@@ -48,7 +48,7 @@ def compile_class(type_: Any, *, closed: bool = False) -> Any:
     adapter.rebuild(raise_errors=True)
     if inspect.isclass(type_) and not has_parts(type_):
         return type_
-    return Annotated[type_, Tightened(type_, closed, adapter.core_schema)]
+    return Annotated[type_, MadeStrict(type_, closed, adapter.core_schema)]
 
 
 def compile_tagged(union: Any, discriminator: Any, *, closed: bool = False) -> Any:
@@ -69,7 +69,7 @@ def compile_tagged(union: Any, discriminator: Any, *, closed: bool = False) -> A
     adapter: TypeAdapter[Any] = TypeAdapter(name_tags(union, discriminator))
     adapter.rebuild(raise_errors=True)
     return Annotated[
-        union, Tightened(union, closed, adapter.core_schema, discriminator)
+        union, MadeStrict(union, closed, adapter.core_schema, discriminator)
     ]
 
 
@@ -137,7 +137,7 @@ def is_hashable(compiled: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Tightened:
+class MadeStrict:
     """Stands first in an ``Annotated``, so that all else stands around it.
 
     Attributes:
@@ -156,7 +156,9 @@ class Tightened:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         # Each use has a copy of its own, as pydantic changes what it is given.
-        return handler.generate_schema(_Built(tighten(self.core, closed=self.closed)))
+        return handler.generate_schema(
+            _Built(make_strict(self.core, closed=self.closed))
+        )
 
 
 @dataclass(frozen=True)

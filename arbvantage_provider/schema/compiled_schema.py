@@ -28,7 +28,7 @@ from arbvantage_provider.exceptions import InvalidPayloadError, Violation
 from arbvantage_provider.schema.classes import compile_class
 from arbvantage_provider.schema.dict_schema import (
     Extra,
-    Place,
+    SchemaPath,
     camel,
     compile_dict,
     compile_type,
@@ -67,7 +67,7 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Schema:
+class CompiledSchema:
     """A compiled schema.
 
     Attributes:
@@ -100,7 +100,7 @@ class Schema:
 
         Raises:
             InvalidPayloadError: if ``raw`` is no strict JSON object, or does not
-                fit; it names the places and never a value.
+                fit; it names the paths and never a value.
         """
         count = self.count_keys if len(raw) <= longest else None
         if count is None:
@@ -161,7 +161,7 @@ def _misfit(role: Role) -> Violation:
 
 def compile_schema(
     action: str, role: Role, declared: Any, *, extra: Extra = "ignore"
-) -> Schema:
+) -> CompiledSchema:
     """The schema that an action declares.
 
     Args:
@@ -174,25 +174,25 @@ def compile_schema(
     Raises:
         SchemaError: if it is none of them, or a part of it has no JSON form.
     """
-    place = Place(
+    path = SchemaPath(
         action=action, path=f"{role}_schema", name=f"{camel(action)}{role.title()}"
     )
     if is_optional(declared):
-        raise place.refuse("the whole cannot be optional; write the dict itself")
+        raise path.refuse("the whole cannot be optional; write the dict itself")
     if problem := find_instead(declared):
-        raise place.refuse(problem)
+        raise path.refuse(problem)
     if isinstance(declared, Mapping):
         members = cast("Mapping[object, object]", declared)
-        made = compile_dict(members, replace(place, extra=extra), top=True)
-        return build_schema(made, role, place, fills_absent=True)
-    return build_schema(declared, role, place)
+        made = compile_dict(members, replace(path, extra=extra), top=True)
+        return build_schema(made, role, path, fills_absent=True)
+    return build_schema(declared, role, path)
 
 
 def build_schema(
-    type_: Any, role: Role, place: Place, *, fills_absent: bool = False
-) -> Schema:
+    type_: Any, role: Role, path: SchemaPath, *, fills_absent: bool = False
+) -> CompiledSchema:
     """The schema of a class whose JSON form is an object."""
-    read_fields = _choose_reader(type_, place)
+    read_fields = _choose_reader(type_, path)
     try:
         # What is filled in was made here, and is strict.
         strict = type_ if fills_absent else compile_class(type_)
@@ -200,15 +200,15 @@ def build_schema(
         adapter.rebuild(raise_errors=True)
         fields = read_fields(type_)
     except UNBUILDABLE as error:
-        raise place.refuse(describe_problem(error)) from error
-    _refuse_misfit(adapter, place)
+        raise path.refuse(describe_problem(error)) from error
+    _refuse_misfit(adapter, path)
     if not takes_object(adapter.core_schema):
-        raise place.refuse(
+        raise path.refuse(
             f"no JSON object fits {type_.__name__}; write a BaseModel that has it as "
             "a field"
         )
-    return Schema(
-        action=place.action,
+    return CompiledSchema(
+        action=path.action,
         role=role,
         type=type_,
         fields=fields,
@@ -220,14 +220,16 @@ def build_schema(
     )
 
 
-def _refuse_misfit(adapter: TypeAdapter[Any], place: Place) -> None:
+def _refuse_misfit(adapter: TypeAdapter[Any], path: SchemaPath) -> None:
     misfit = find_misfit(adapter.core_schema)
     if misfit is not None:
         step, problem = misfit
-        raise replace(place, path=place.path + step).refuse(problem)
+        raise replace(path, path=path.path + step).refuse(problem)
 
 
-def _choose_reader(type_: Any, place: Place) -> Callable[[Any], Mapping[str, Field]]:
+def _choose_reader(
+    type_: Any, path: SchemaPath
+) -> Callable[[Any], Mapping[str, Field]]:
     kind: Any = get_origin(type_) or type_
     if inspect.isclass(kind) and issubclass(kind, BaseModel):
         return _read_model
@@ -237,10 +239,10 @@ def _choose_reader(type_: Any, place: Place) -> Callable[[Any], Mapping[str, Fie
         return _read_dataclass
     unions = {Union, UnionType}
     if get_origin(type_) is Annotated and get_origin(get_args(type_)[0]) not in unions:
-        raise place.refuse("the whole cannot be Annotated; write the type inside it")
+        raise path.refuse("the whole cannot be Annotated; write the type inside it")
     if get_origin(type_) in {Annotated, *unions}:
-        raise place.refuse("the whole cannot be a union; write {'item': …}, as a field")
-    raise place.refuse(
+        raise path.refuse("the whole cannot be a union; write {'item': …}, as a field")
+    raise path.refuse(
         f"{type_!r} is no schema; write a dict such as {{'name': str}}, a BaseModel, "
         "a dataclass or a TypedDict"
     )
@@ -322,7 +324,7 @@ def _describe(hint: Any) -> str:
     return texts[-1] if texts else ""
 
 
-def any_object(action: str, role: Role, declared: Any = None) -> Schema:
+def any_object(action: str, role: Role, declared: Any = None) -> CompiledSchema:
     """The schema of an action that names no fields of its ``role``.
 
     Args:
@@ -333,11 +335,11 @@ def any_object(action: str, role: Role, declared: Any = None) -> Schema:
     Raises:
         SchemaError: if ``X`` has no JSON form.
     """
-    place = Place(action=action, path=role, name=f"{camel(action)}{role.title()}")
-    type_ = dict[str, Any] if declared is None else compile_type(declared, place)
+    path = SchemaPath(action=action, path=role, name=f"{camel(action)}{role.title()}")
+    type_ = dict[str, Any] if declared is None else compile_type(declared, path)
     adapter: TypeAdapter[Any] = TypeAdapter(type_, config=STRICT)
-    _refuse_misfit(adapter, place)
-    return Schema(
+    _refuse_misfit(adapter, path)
+    return CompiledSchema(
         action=action,
         role=role,
         type=type_,

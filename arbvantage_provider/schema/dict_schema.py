@@ -52,7 +52,7 @@ from arbvantage_provider.schema.problems import UNBUILDABLE, describe_problem
 from arbvantage_provider.schema.scalars import (
     PLAIN,
     STRICT,
-    compile_leaf,
+    compile_scalar,
     find_marker,
     make_union,
 )
@@ -71,7 +71,7 @@ _MOST_LEVELS = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class SchemaPath:
     """Where in a declaration the compiler stands.
 
     Attributes:
@@ -90,7 +90,7 @@ class Place:
     extra: Extra = "ignore"
     is_key: bool = False
 
-    def below(self, step: str, name: str, container: object) -> "Place":
+    def below(self, step: str, name: str, container: object) -> "SchemaPath":
         """One step further in."""
         if id(container) in self.above:
             raise self.refuse("this holds itself; a schema must end somewhere")
@@ -104,11 +104,11 @@ class Place:
         )
 
     def refuse(self, problem: str) -> SchemaError:
-        """The error to raise for this place."""
+        """The error to raise for this path."""
         return SchemaError(self.action, self.path, problem)
 
 
-def compile_dict(declared: Mapping[Any, Any], place: Place, *, top: bool) -> Any:
+def compile_dict(declared: Mapping[Any, Any], path: SchemaPath, *, top: bool) -> Any:
     """A ``TypedDict`` of the dict's keys.
 
     A field that takes ``None`` need not be there. At the top it is then absent,
@@ -117,12 +117,12 @@ def compile_dict(declared: Mapping[Any, Any], place: Place, *, top: bool) -> Any
     fields: dict[str, Any] = {}
     for key, value in declared.items():
         if not isinstance(key, str):
-            raise place.refuse(f"the key {key!r} is no string; JSON keys are strings")
-        field = compile_type(value, place.below(f".{key}", camel(key), declared))
+            raise path.refuse(f"the key {key!r} is no string; JSON keys are strings")
+        field = compile_type(value, path.below(f".{key}", camel(key), declared))
         if takes_none(field) and not _has_default(field):
             field = NotRequired[field] if top else Annotated[field, Field(default=None)]
         fields[key] = field
-    return make_typed_dict(place.name, fields, place.extra)
+    return make_typed_dict(path.name, fields, path.extra)
 
 
 def make_typed_dict(name: str, fields: dict[str, Any], extra: Extra = "ignore") -> Any:
@@ -156,136 +156,136 @@ def is_optional(declared: object) -> bool:
     return isinstance(declared, _OptionalType)
 
 
-def compile_type(declared: Any, place: Place) -> Any:
+def compile_type(declared: Any, path: SchemaPath) -> Any:
     """Any row of the grammar, as a type that pydantic understands."""
     try:
         declared = resolve_aliases(declared)
     except AliasError as error:
-        raise place.refuse(str(error)) from error
+        raise path.refuse(str(error)) from error
     if isinstance(declared, _OptionalType):
-        return Optional[_compile_part(declared.declared, place)]  # noqa: UP045 - at run time
-    if place.is_key and not may_be_key(declared):
-        raise place.refuse(f"{declared!r} is no key; JSON has text: dict[str, …]")
+        return Optional[_compile_part(declared.declared, path)]  # noqa: UP045 - at run time
+    if path.is_key and not may_be_key(declared):
+        raise path.refuse(f"{declared!r} is no key; JSON has text: dict[str, …]")
     if isinstance(declared, Mapping):
-        return compile_dict(cast("Mapping[object, object]", declared), place, top=False)
+        return compile_dict(cast("Mapping[object, object]", declared), path, top=False)
     if isinstance(declared, list):
-        return _compile_list(cast("list[object]", declared), place)
-    _refuse_values(declared, place)
-    return _compile_typing(declared, place)
+        return _compile_list(cast("list[object]", declared), path)
+    _refuse_values(declared, path)
+    return _compile_typing(declared, path)
 
 
-def _compile_typing(declared: Any, place: Place) -> Any:
+def _compile_typing(declared: Any, path: SchemaPath) -> Any:
     """What typing and pydantic know, with the grammar's own forms inside."""
     origin = get_origin(declared)
     if find_alias(declared):  # one that holds itself, as ``JsonValue`` does
-        return _compile_leaf(declared, (), place)
+        return _compile_scalar(declared, (), path)
     if origin is not None:
-        return _compile_generic(declared, origin, place)
+        return _compile_generic(declared, origin, path)
     if isinstance(declared, typing.NewType):
-        return compile_type(declared.__supertype__, place.below("", "", declared))
-    return _compile_leaf(declared, (), place)
+        return compile_type(declared.__supertype__, path.below("", "", declared))
+    return _compile_scalar(declared, (), path)
 
 
-def _refuse_values(declared: Any, place: Place) -> None:
+def _refuse_values(declared: Any, path: SchemaPath) -> None:
     if isinstance(declared, str | ForwardRef):
-        raise place.refuse(f"{declared!r} is a name; write the type itself")
+        raise path.refuse(f"{declared!r} is a name; write the type itself")
     if declared is None:
-        raise place.refuse("None is no type; write Optional[X] for X or nothing")
+        raise path.refuse("None is no type; write Optional[X] for X or nothing")
     if isinstance(declared, _VALUES):
-        raise place.refuse(f"{declared!r} is a value; write a type, such as str")
+        raise path.refuse(f"{declared!r} is a value; write a type, such as str")
 
 
-def _compile_leaf(leaf: Any, metadata: tuple[Any, ...], place: Place) -> Any:
+def _compile_scalar(scalar: Any, metadata: tuple[Any, ...], path: SchemaPath) -> Any:
     """A type that has no parts of this grammar; pydantic must know it."""
-    if problem := find_instead(leaf):
-        raise place.refuse(problem)
-    leaf = _make_eager(leaf)
-    is_plain = isinstance(leaf, type) and leaf in PLAIN
+    if problem := find_instead(scalar):
+        raise path.refuse(problem)
+    scalar = _make_eager(scalar)
+    is_plain = isinstance(scalar, type) and scalar in PLAIN
     try:
-        if is_plain or find_marker(leaf) is not None:
-            compiled = compile_leaf(leaf, metadata, as_key=place.is_key)
+        if is_plain or find_marker(scalar) is not None:
+            compiled = compile_scalar(scalar, metadata, as_key=path.is_key)
         else:
-            part = compile_class(leaf, closed=place.extra == "forbid")
+            part = compile_class(scalar, closed=path.extra == "forbid")
             compiled = Annotated[(part, *metadata)] if metadata else part
         if metadata or not is_plain:
             # As a field, which is the one place where some metadata has its sense.
             TypeAdapter(make_typed_dict("Checked", {"field": compiled}))
     except UNBUILDABLE as error:
-        raise place.refuse(describe_problem(error)) from error
+        raise path.refuse(describe_problem(error)) from error
     return compiled
 
 
-def _compile_list(declared: list[Any], place: Place) -> Any:
+def _compile_list(declared: list[Any], path: SchemaPath) -> Any:
     if len(declared) != 1:
         problem = "a list names one item type: write [X], or list for any items"
-        raise place.refuse(problem)
-    return list[_compile_part(declared[0], place.below("[]", "Item", declared))]  # type: ignore[misc]
+        raise path.refuse(problem)
+    return list[_compile_part(declared[0], path.below("[]", "Item", declared))]  # type: ignore[misc]
 
 
-def _compile_generic(declared: Any, origin: Any, place: Place) -> Any:
+def _compile_generic(declared: Any, origin: Any, path: SchemaPath) -> Any:
     args = get_args(declared)
     if not hasattr(declared, "__args__"):
-        return _compile_leaf(_make_eager(origin), (), place)  # List without [X]
+        return _compile_scalar(_make_eager(origin), (), path)  # List without [X]
     if origin is Annotated:
-        return _compile_annotated(args[0], args[1:], place)
+        return _compile_annotated(args[0], args[1:], path)
     if origin in _UNIONS:
-        return make_union(_compile_members(args, place))
+        return make_union(_compile_members(args, path))
     if origin in _CONTAINERS:
-        return _compile_container(declared, origin, place)
-    return _compile_leaf(declared, (), place)
+        return _compile_container(declared, origin, path)
+    return _compile_scalar(declared, (), path)
 
 
-def _compile_container(declared: Any, origin: Any, place: Place) -> Any:
+def _compile_container(declared: Any, origin: Any, path: SchemaPath) -> Any:
     args = get_args(declared)
     step, suffix = _CONTAINERS[origin]
-    inner = place.below(step, suffix, declared) if _holds_dict(args) else place
+    inner = path.below(step, suffix, declared) if _holds_dict(args) else path
     if step == ".*" and len(args) == len(("key", "value")):
-        keys = _compile_part(args[0], replace(place, is_key=True))
+        keys = _compile_part(args[0], replace(path, is_key=True))
         return origin[keys, *_compile_members(args[1:], inner)]
     members = _compile_members(args, inner)
     if origin in _SETS and not all(map(is_hashable, members)):
-        raise place.refuse(
+        raise path.refuse(
             "what can change is in no set; write a list, or tuple, frozenset or a "
             "frozen class inside"
         )
     return _make_eager(origin)[members]
 
 
-def _compile_annotated(inner: Any, metadata: tuple[Any, ...], place: Place) -> Any:
+def _compile_annotated(inner: Any, metadata: tuple[Any, ...], path: SchemaPath) -> Any:
     if isinstance(inner, typing.NewType):
-        return compile_type(Annotated[(inner.__supertype__, *metadata)], place)
+        return compile_type(Annotated[(inner.__supertype__, *metadata)], path)
     if isinstance(inner, type):
-        return _compile_leaf(inner, metadata, place)
+        return _compile_scalar(inner, metadata, path)
     discriminator, others = split_discriminator(metadata)
     if discriminator is None:
-        return Annotated[(compile_type(inner, place), *metadata)]
+        return Annotated[(compile_type(inner, path), *metadata)]
     try:
-        tagged = compile_tagged(inner, discriminator, closed=place.extra == "forbid")
+        tagged = compile_tagged(inner, discriminator, closed=path.extra == "forbid")
     except UNBUILDABLE as error:
-        raise place.refuse(describe_problem(error)) from error
+        raise path.refuse(describe_problem(error)) from error
     return Annotated[(tagged, *others)] if others else tagged
 
 
-def _compile_members(args: tuple[Any, ...], place: Place) -> tuple[Any, ...]:
+def _compile_members(args: tuple[Any, ...], path: SchemaPath) -> tuple[Any, ...]:
     """Each of the types; two dicts in one place get two names."""
     made: list[Any] = []
     for arg in args:
         dicts = sum(isinstance(other, dict) for other in args[: len(made)])
-        inner = replace(place, name=f"{place.name}{dicts + 1}") if dicts else place
+        inner = replace(path, name=f"{path.name}{dicts + 1}") if dicts else path
         keep = arg is Ellipsis or arg is type(None)
         made.append(arg if keep else _compile_part(arg, inner))
     return tuple(made)
 
 
-def _compile_part(declared: Any, place: Place) -> Any:
+def _compile_part(declared: Any, path: SchemaPath) -> Any:
     """A type inside another, where it is no field and so has no name."""
-    compiled = compile_type(declared, place)
+    compiled = compile_type(declared, path)
     if any(info.alias or info.validation_alias for info in _list_infos(compiled)):
         problem = "an alias is for a field; write it as the key, or around the whole"
-        raise place.refuse(problem)
+        raise path.refuse(problem)
     if _has_default(compiled):
         problem = "a default is for a field; write it around the whole"
-        raise place.refuse(problem)
+        raise path.refuse(problem)
     return compiled
 
 

@@ -270,13 +270,13 @@ PLAIN: Final[frozenset[Any]] = frozenset(
 """Types that pydantic is known to know."""
 
 
-def compile_leaf(
-    leaf: Any, metadata: tuple[Any, ...] = (), *, as_key: bool = False
+def compile_scalar(
+    scalar: Any, metadata: tuple[Any, ...] = (), *, as_key: bool = False
 ) -> Any:
-    """``leaf`` with its ``Annotated`` metadata and, last, its strict JSON check."""
-    marker = find_marker(leaf, as_key=as_key)
+    """``scalar`` with its ``Annotated`` metadata and, last, its strict JSON check."""
+    marker = find_marker(scalar, as_key=as_key)
     parts = metadata if marker is None else add_check(metadata, marker)
-    return Annotated[(leaf, *parts)] if parts else leaf
+    return Annotated[(scalar, *parts)] if parts else scalar
 
 
 def add_check(metadata: tuple[Any, ...], check: object) -> tuple[Any, ...]:
@@ -291,18 +291,18 @@ def _is_json(part: object) -> bool:
     return part is kind or isinstance(part, kind)
 
 
-def find_marker(leaf: Any, *, as_key: bool = False) -> Marker | None:
+def find_marker(scalar: Any, *, as_key: bool = False) -> Marker | None:
     """The check of a plain type, as a value or as a key of an object."""
-    if get_origin(leaf) is Literal:
-        members = [*get_args(leaf)]
+    if get_origin(scalar) is Literal:
+        members = [*get_args(scalar)]
         return _Before(_require_member("literal_error", members, as_key=as_key))
-    if not isinstance(leaf, type):
+    if not isinstance(scalar, type):
         return None
-    if issubclass(leaf, enum.Flag):
-        return _Before(_add_members(leaf, as_key=as_key))
-    if issubclass(leaf, enum.Enum) and not _finds_others(leaf):
-        return _Before(_require_member("enum", list(leaf), as_key=as_key))
-    return _KEYS.get(leaf, _MARKERS.get(leaf)) if as_key else _MARKERS.get(leaf)
+    if issubclass(scalar, enum.Flag):
+        return _Before(_add_members(scalar, as_key=as_key))
+    if issubclass(scalar, enum.Enum) and not _finds_others(scalar):
+        return _Before(_require_member("enum", list(scalar), as_key=as_key))
+    return _KEYS.get(scalar, _MARKERS.get(scalar)) if as_key else _MARKERS.get(scalar)
 
 
 def _finds_others(members: type[enum.Enum]) -> bool:

@@ -6,10 +6,10 @@ from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 
-from arbvantage_provider.schema.compiled_schema import Schema, build_schema
+from arbvantage_provider.schema.compiled_schema import CompiledSchema, build_schema
 from arbvantage_provider.schema.dict_schema import (
     Extra,
-    Place,
+    SchemaPath,
     camel,
     compile_type,
     has_description,
@@ -24,7 +24,7 @@ def compile_signature(
     *,
     descriptions: Mapping[str, str],
     extra: Extra = "ignore",
-) -> Schema:
+) -> CompiledSchema:
     """The schema whose fields are ``parameters``.
 
     A parameter's annotation is the field's type, in the grammar of the dict
@@ -41,23 +41,23 @@ def compile_signature(
     Raises:
         SchemaError: if an annotation has no JSON form.
     """
-    place = Place(action=action, path="signature", name=f"{camel(action)}Payload")
+    path = SchemaPath(action=action, path="signature", name=f"{camel(action)}Payload")
     fields = {
         parameter.name: _compile_parameter(
-            parameter, place, descriptions.get(parameter.name)
+            parameter, path, descriptions.get(parameter.name)
         )
         for parameter in parameters
     }
-    made = make_typed_dict(place.name, fields, extra)
-    return build_schema(made, "payload", place, fills_absent=True)
+    made = make_typed_dict(path.name, fields, extra)
+    return build_schema(made, "payload", path, fills_absent=True)
 
 
 def _compile_parameter(
-    parameter: inspect.Parameter, place: Place, description: str | None
+    parameter: inspect.Parameter, path: SchemaPath, description: str | None
 ) -> Any:
     empty = inspect.Parameter.empty
     annotation = Any if parameter.annotation is empty else parameter.annotation
-    inner = place.below(f".{parameter.name}", camel(parameter.name), parameter)
+    inner = path.below(f".{parameter.name}", camel(parameter.name), parameter)
     field = compile_type(annotation, inner)
     if description and not has_description(field):
         field = Annotated[field, Field(description=description)]

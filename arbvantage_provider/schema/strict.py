@@ -149,27 +149,27 @@ class _StrictClass:
 
 
 def _tighten_field(field: FieldInfo) -> FieldInfo:
-    tightened = copy.copy(field)
+    stricter = copy.copy(field)
     tags = (
         ()
         if field.discriminator is None
         else (Field(discriminator=field.discriminator),)
     )
-    tightened.discriminator = None
-    type_, metadata = _tighten(field.annotation, (*tags, *field.metadata))
-    tightened.annotation, tightened.metadata = type_, list(metadata)
-    return tightened
+    stricter.discriminator = None
+    type_, metadata = _make_strict(field.annotation, (*tags, *field.metadata))
+    stricter.annotation, stricter.metadata = type_, list(metadata)
+    return stricter
 
 
-def _tighten(
+def _make_strict(
     type_: Any, metadata: tuple[Any, ...], *, as_key: bool = False
 ) -> tuple[Any, tuple[Any, ...]]:
     """A type and its metadata, with the checks of plain types wherever they stand."""
     origin, args = get_origin(type_), get_args(type_)
     if origin is Annotated:
-        return _tighten(args[0], (*args[1:], *metadata), as_key=as_key)
+        return _make_strict(args[0], (*args[1:], *metadata), as_key=as_key)
     if hasattr(type_, "__supertype__"):
-        return _tighten(type_.__supertype__, metadata, as_key=as_key)
+        return _make_strict(type_.__supertype__, metadata, as_key=as_key)
     if origin in (Union, types.UnionType):
         return _tighten_union(type_, metadata, as_key=as_key)
     is_container = getattr(origin, "__module__", "") in _CONTAINERS
@@ -203,8 +203,8 @@ def _tighten_items(origin: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
 def _tighten_part(type_: Any, *, as_key: bool = False) -> Any:
     if type_ is Ellipsis:
         return type_
-    tightened, metadata = _tighten(type_, (), as_key=as_key)
-    return Annotated[(tightened, *metadata)] if metadata else tightened
+    stricter, metadata = _make_strict(type_, (), as_key=as_key)
+    return Annotated[(stricter, *metadata)] if metadata else stricter
 
 
 def _is_whole(type_: Any) -> bool:
@@ -214,9 +214,11 @@ def _is_whole(type_: Any) -> bool:
     return inspect.isclass(type_) and not has_parts(type_)
 
 
-def _find_checks(leaf: Any, *, as_key: bool) -> Iterator[_InJSON]:
-    if get_origin(leaf) is Literal and all(isinstance(v, str) for v in get_args(leaf)):
+def _find_checks(scalar: Any, *, as_key: bool) -> Iterator[_InJSON]:
+    if get_origin(scalar) is Literal and all(
+        isinstance(v, str) for v in get_args(scalar)
+    ):
         return  # as pydantic checks it, it can tell a union's members
-    marker = find_marker(leaf, as_key=as_key)
+    marker = find_marker(scalar, as_key=as_key)
     if marker is not None:
         yield _InJSON(marker)

@@ -22,7 +22,7 @@ from arbvantage_provider.schema.parts import Node, map_parts
 from arbvantage_provider.schema.scalars import (
     STRICT,
     TYPES,
-    compile_leaf,
+    compile_scalar,
     find_marker,
 )
 
@@ -36,7 +36,7 @@ _MARK: Final = re.compile(r"^[^\[]*")
 """The part of a reference behind which ``Class[int]`` has its arguments."""
 
 
-def tighten(schema: CoreSchema, *, closed: bool) -> CoreSchema:
+def make_strict(schema: CoreSchema, *, closed: bool) -> CoreSchema:
     """The schema, strict wherever no class has a configuration of its own.
 
     What is strict has references of its own, as the same class may stand inside a
@@ -48,18 +48,18 @@ def tighten(schema: CoreSchema, *, closed: bool) -> CoreSchema:
     """
     root: Node = dict(schema)
     known: list[Node] = root["definitions"] if root["type"] == "definitions" else []
-    tightener = _Tightener(closed=closed, known={each["ref"]: each for each in known})
-    made = tightener.tighten(root["schema"] if known else root)
+    maker = _StrictMaker(closed=closed, known={each["ref"]: each for each in known})
+    made = maker.make_strict(root["schema"] if known else root)
     if "ref" in made:
-        tightener.made[made["ref"]] = made
+        maker.made[made["ref"]] = made
         made = {"type": "definition-ref", "schema_ref": made["ref"]}
-    definitions = [*known, *tightener.made.values()]
+    definitions = [*known, *maker.made.values()]
     whole: Any = {"type": "definitions", "schema": made, "definitions": definitions}
     return whole  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Tightener:
+class _StrictMaker:
     """One walk through a schema.
 
     Attributes:
@@ -72,7 +72,7 @@ class _Tightener:
     known: Mapping[str, Node]
     made: dict[str, Node] = field(default_factory=dict[str, Node])
 
-    def tighten(self, node: Node, *, as_key: bool = False) -> Node:
+    def make_strict(self, node: Node, *, as_key: bool = False) -> Node:
         """A node and all inside it.
 
         Args:
@@ -85,7 +85,7 @@ class _Tightener:
             return node
         made = map_parts(
             node,
-            lambda part, word: self.tighten(
+            lambda part, word: self.make_strict(
                 part, as_key=as_key or word == "keys_schema"
             ),
         )
@@ -102,7 +102,7 @@ class _Tightener:
         reference = self._name(node["schema_ref"]) + ("-key" if as_key else "")
         if reference not in self.made:
             self.made[reference] = {}  # it may refer to itself
-            made = self.tighten(target, as_key=as_key)
+            made = self.make_strict(target, as_key=as_key)
             self.made[reference] = made | {"ref": reference}
         return node | {"schema_ref": reference}
 
@@ -143,14 +143,14 @@ def _set_strict(node: Node, *, closed: bool) -> Node:
 
 def _check(node: Node, *, as_key: bool) -> Node:
     """The node with the check of a plain type before it, as a dict schema has it."""
-    leaf = _find_leaf(node)
-    marker = None if leaf is None else find_marker(leaf, as_key=as_key)
+    scalar = _find_leaf(node)
+    marker = None if scalar is None else find_marker(scalar, as_key=as_key)
     if marker is None:
         return node
     schema: Any = node
     checked = dict(marker.wrap(schema))
     if checked["type"] == "chain":
-        checked["metadata"] = _read_metadata(leaf, as_key=as_key)
+        checked["metadata"] = _read_metadata(scalar, as_key=as_key)
     return checked
 
 
@@ -162,7 +162,7 @@ def _find_leaf(node: Node) -> Any:
 
 
 @functools.cache
-def _read_metadata(leaf: Any, *, as_key: bool) -> Any:
+def _read_metadata(scalar: Any, *, as_key: bool) -> Any:
     """How pydantic describes a text of one form as what it stands for."""
-    core: Any = TypeAdapter(compile_leaf(leaf, as_key=as_key)).core_schema
+    core: Any = TypeAdapter(compile_scalar(scalar, as_key=as_key)).core_schema
     return core.get("metadata", {})

@@ -34,20 +34,20 @@ from arbvantage_provider.worker.runtime.awaiting import (
 )
 
 
-class Answer(NamedTuple):
+class EncodedResponse(NamedTuple):
     """How a task ended, as it goes to the hub.
 
     Attributes:
         status: ``success``, ``error``, ``warning`` or ``limit``.
         text: the JSON text of the response, in UTF-8.
         message: of the response.
-        failure: why the handler's own response is not the answer, where it is not.
+        failure: why the handler's own response is not the task's, where it is not.
     """
 
     status: str
     text: bytes
     message: str = ""
-    failure: "Failure | None" = None
+    failure: "TaskFailure | None" = None
 
     @override
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
         return f"<{type(self).__name__} {self.status}>"
 
 
-class Failure(NamedTuple):
+class TaskFailure(NamedTuple):
     """Something went wrong with a task, and people should be told.
 
     Attributes:

@@ -16,7 +16,7 @@ from arbvantage_provider.exceptions import (
 from arbvantage_provider.observe.redaction import CURRENT_ACCOUNT
 from arbvantage_provider.responses import NotJSONError, encode_json
 from arbvantage_provider.task import Task
-from arbvantage_provider.worker.call import Answer, Call
+from arbvantage_provider.worker.call import Call, EncodedResponse
 from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 from arbvantage_provider.worker.execution.runner import Runner
 from arbvantage_provider.worker.runtime.event_loop import run_loop
@@ -27,7 +27,7 @@ Content = Mapping[str, Any] | bytes | str
 
 def process(
     dispatcher: Dispatcher, action: str, *, payload: Content, account: Content | None
-) -> Answer:
+) -> EncodedResponse:
     """Run a task made of these; a sync handler runs on a thread of its own."""
     task = Task(id="", action=action, payload=b"{}")
     try:
@@ -36,9 +36,9 @@ def process(
             account=b"" if account is None else _encode_content(account, "account"),
         )
     except NotJSONError as error:
-        answer = dispatcher.refuse(task, _refuse_content(action, error))
-        dispatcher.seam.report(task, answer)
-        return answer
+        encoded = dispatcher.refuse(task, _refuse_content(action, error))
+        dispatcher.chain.report(task, encoded)
+        return encoded
     return dispatch_here(dispatcher, task, _run_in_time)
 
 
@@ -62,8 +62,8 @@ def _encode_content(content: Content, root: str) -> bytes:
 def dispatch_here(
     dispatcher: Dispatcher,
     task: Task,
-    run: Callable[[Dispatcher, Call], Answer] = Dispatcher.run,
-) -> Answer:
+    run: Callable[[Dispatcher, Call], EncodedResponse] = Dispatcher.run,
+) -> EncodedResponse:
     """Run a task; a sync handler by ``run``, by default on the calling thread.
 
     It cannot be interrupted there: past its deadline it is answered for when it
@@ -72,50 +72,52 @@ def dispatch_here(
     """
     token = CURRENT_ACCOUNT.set(task.account) if task.account else None
     try:
-        if dispatcher.seam.middlewares:
-            return _on_loop(dispatcher, task, _run_around(dispatcher, task, run))
+        if dispatcher.chain.middlewares:
+            return _on_loop(dispatcher, task, _run_in_chain(dispatcher, task, run))
         call = dispatcher.prepare(task)
-        if isinstance(call, Answer):
-            answer = call
+        if isinstance(call, EncodedResponse):
+            encoded = call
         elif call.action.needs_loop:
-            answer = _on_loop(dispatcher, task, _run_on_loop(dispatcher, call))
+            encoded = _on_loop(dispatcher, task, _run_on_loop(dispatcher, call))
         else:
-            answer = run(dispatcher, call)
-        if answer.failure is not None:
-            dispatcher.seam.report(task, answer)
-        return answer
+            encoded = run(dispatcher, call)
+        if encoded.failure is not None:
+            dispatcher.chain.report(task, encoded)
+        return encoded
     finally:
         if token is not None:
             CURRENT_ACCOUNT.reset(token)
 
 
-async def _run_around(
-    dispatcher: Dispatcher, task: Task, run: Callable[[Dispatcher, Call], Answer]
-) -> Answer:
+async def _run_in_chain(
+    dispatcher: Dispatcher,
+    task: Task,
+    run: Callable[[Dispatcher, Call], EncodedResponse],
+) -> EncodedResponse:
     """The same with middleware around it, which may be async."""
 
-    async def run_inside(task: Task) -> tuple[Answer, None]:
+    async def run_inside(task: Task) -> tuple[EncodedResponse, None]:
         call = dispatcher.prepare(task)
-        if isinstance(call, Answer):
+        if isinstance(call, EncodedResponse):
             return call, None
         if call.action.needs_loop:
             return await _run_on_loop(dispatcher, call), None
         return run(dispatcher, call), None
 
-    answer, _ = await dispatcher.seam.around(task, run_inside)
-    return answer
+    encoded, _ = await dispatcher.chain.run(task, run_inside)
+    return encoded
 
 
-def _run_in_time(dispatcher: Dispatcher, call: Call) -> Answer:
-    """Run on a thread, which is left at the deadline with the answer that says so."""
+def _run_in_time(dispatcher: Dispatcher, call: Call) -> EncodedResponse:
+    """Run on a thread, which is left at the deadline with the response that says so."""
     seconds = min(call.timeout, threading.TIMEOUT_MAX)
-    answers = _start(lambda: dispatcher.run(call), seconds)
-    return answers[0] if answers else dispatcher.time_out(call)
+    responses = _start(lambda: dispatcher.run(call), seconds)
+    return responses[0] if responses else dispatcher.time_out(call)
 
 
-async def _run_on_loop(dispatcher: Dispatcher, call: Call) -> Answer:
+async def _run_on_loop(dispatcher: Dispatcher, call: Call) -> EncodedResponse:
     """Run with what is injected, opened on this loop and for this task alone."""
-    if not call.action.plan.needs:
+    if not call.action.plan.dependencies:
         return await _run(dispatcher, call)
     try:
         async with dispatcher.lifespans.open_for(call.action) as values:
@@ -126,32 +128,32 @@ async def _run_on_loop(dispatcher: Dispatcher, call: Call) -> Answer:
         return dispatcher.refuse(call.task, ActionError(told))
 
 
-async def _run(dispatcher: Dispatcher, call: Call) -> Answer:
+async def _run(dispatcher: Dispatcher, call: Call) -> EncodedResponse:
     runner = Runner(dispatcher, 1)
     try:
-        answer, _ = await runner.run(call)
+        encoded, _ = await runner.run(call)
     finally:
         runner.close()
-    return answer
+    return encoded
 
 
 def _on_loop(
-    dispatcher: Dispatcher, task: Task, main: Coroutine[Any, Any, Answer]
-) -> Answer:
+    dispatcher: Dispatcher, task: Task, main: Coroutine[Any, Any, EncodedResponse]
+) -> EncodedResponse:
     """Run on a loop of its own; on another thread where one is running here."""
 
-    def run() -> Answer:
+    def run() -> EncodedResponse:
         try:
             return run_loop(main, dispatcher.logger_of(task))
         except BaseException as error:
             on_main = threading.current_thread() is threading.main_thread()
             if on_main and isinstance(error, KeyboardInterrupt):
                 raise
-            answer = dispatcher.fail(task, error)
-            if dispatcher.seam.middlewares:
+            encoded = dispatcher.fail(task, error)
+            if dispatcher.chain.middlewares:
                 # It did not come back through them, and they report their task.
-                dispatcher.seam.report(task, answer)
-            return answer
+                dispatcher.chain.report(task, encoded)
+            return encoded
 
     return _start(run, None)[0] if _loop_runs_here() else run()
 
@@ -164,13 +166,15 @@ def _loop_runs_here() -> bool:
     return True
 
 
-def _start(function: Callable[[], Answer], seconds: float | None) -> list[Answer]:
+def _start(
+    function: Callable[[], EncodedResponse], seconds: float | None
+) -> list[EncodedResponse]:
     """Run on a thread, in this context; what it returned within ``seconds``."""
-    answers: list[Answer] = []
+    responses: list[EncodedResponse] = []
     context = contextvars.copy_context()
     thread = threading.Thread(
-        target=lambda: answers.append(context.run(function)), daemon=True
+        target=lambda: responses.append(context.run(function)), daemon=True
     )
     thread.start()
     thread.join(seconds)
-    return answers[:]
+    return responses[:]

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final
 
 from arbvantage_provider.clock import Clock
-from arbvantage_provider.worker.runtime.backoff import Waits
+from arbvantage_provider.worker.runtime.backoff import Backoff
 
 FIRST_IDLE_WAIT: Final = 0.005
 FIRST_FAILURE_WAIT: Final = 0.1
@@ -23,8 +23,8 @@ QUICK_MISSES: Final = 3
 as one that does not hold them any more."""
 
 
-class Pace:
-    """Turns to poll; a slot takes one, polls, and gives it back with what came.
+class Poller:
+    """Permits to poll; a slot takes one, polls, and gives it back with what came.
 
     Args:
         clock: tells when a wait is over.
@@ -46,10 +46,10 @@ class Pace:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._interval = poll_interval
         first = min(FIRST_IDLE_WAIT, poll_interval)
-        self._idle = Waits(first, poll_interval)
-        self._failures = Waits(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
+        self._idle = Backoff(first, poll_interval)
+        self._failures = Backoff(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
 
-    async def take_turn(self) -> bool:
+    async def take_permit(self) -> bool:
         """Wait until this slot may poll; ``False``: it should look around first.
 
         That is so when the provider is stopping, or ``wake`` was called.
@@ -57,16 +57,16 @@ class Pace:
         if self._stopping.is_set():
             return False
         if self._out >= self._allowed:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            await turn
+            permit = asyncio.get_running_loop().create_future()
+            self._waiting.append(permit)
+            await permit
             return False
         self._out += 1
         while (wait := self._find_wait()) > 0:
             if await self._clock.wait(self._stopping, wait):
                 break
         if self._stopping.is_set():
-            self.give_back()
+            self.return_permit()
             return False
         return True
 
@@ -85,23 +85,23 @@ class Pace:
             if wait > since:
                 await self._clock.wait(self._stopping, wait - since)
 
-    def give_back(self) -> None:
-        """End a turn that says nothing about the hub."""
+    def return_permit(self) -> None:
+        """End a permit that says nothing about the hub."""
         self._out -= 1
         self._doomed = max(self._doomed - 1, 0)
         if self._waiting:
             self.wake(self._allowed - self._out)
 
     def found_task(self) -> None:
-        """End a turn with a task: there may be more."""
+        """End a permit with a task: there may be more."""
         self._allowed = min(self._allowed * 2, self._most)
         self._idle_until = 0.0
         self._idle.reset()
         self._failures.reset()
-        self.give_back()
+        self.return_permit()
 
     def found_nothing(self, seconds: float) -> None:
-        """End a turn without a task, after a poll of this many seconds."""
+        """End a permit without a task, after a poll of this many seconds."""
         self._failures.reset()
         if seconds >= HELD:
             self._quick_misses_left = QUICK_MISSES
@@ -111,61 +111,61 @@ class Pace:
         elif seconds < HELD and self._out == 1:
             # While another poll is out, that one is waiting for a task already.
             self._count_miss()
-        self.give_back()
+        self.return_permit()
 
     def _count_miss(self) -> None:
         """Wait a little longer each time; a hub that holds polls may miss by chance."""
         if self._quick_misses_left > 0:
             self._quick_misses_left -= 1
         else:
-            self._idle_until = self._clock.monotonic() + self._idle.draw()
+            self._idle_until = self._clock.monotonic() + self._idle.next_wait()
 
     def failed(self) -> None:
-        """End a turn with an error of the connection or the hub.
+        """End a permit with an error of the connection or the hub.
 
         Polls that were out together may fail of one and the same reset.
         """
         self._allowed = 1
         if not self._doomed:
             self._doomed = self._out
-            self._postpone(self._failures.draw())
-        self.give_back()
+            self._postpone(self._failures.next_wait())
+        self.return_permit()
 
     @property
     def out(self) -> int:
-        """How many turns are taken."""
+        """How many permits are taken."""
         return self._out
 
     def hold_back(self, seconds: float) -> None:
-        """End a turn that a limit does not allow yet.
+        """End a permit that a limit does not allow yet.
 
         Where others are out, it may be taken when one of them ends.
         """
         if self._out > 1:
             self._allowed = self._out - 1
-            self.give_back()
+            self.return_permit()
         else:
             self.pause(seconds)
 
     def pause(self, seconds: float) -> None:
-        """End a turn, and let no poll begin for this long."""
+        """End a permit, and let no poll begin for this long."""
         self._postpone(seconds)
-        self.give_back()
+        self.return_permit()
 
     def slow_down(self, seconds: float) -> None:
-        """Let no poll begin for this long; no turn ends."""
+        """Let no poll begin for this long; no permit ends."""
         self._postpone(seconds)
 
     def wake(self, count: int) -> None:
-        """Let so many of the slots that wait for a turn look around."""
+        """Let so many of the slots that wait for a permit look around."""
         while self._waiting and count > 0:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            permit = self._waiting.popleft()
+            if not permit.done():
+                permit.set_result(None)
                 count -= 1
 
     def close(self) -> None:
-        """Let every slot look around; nobody waits for a turn any more."""
+        """Let every slot look around; nobody waits for a permit any more."""
         self.wake(len(self._waiting))
 
     def _find_wait(self) -> float:

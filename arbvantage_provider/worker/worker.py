@@ -1,6 +1,6 @@
 """The worker: slots that take a task, run it, and give its result back.
 
-A slot is one coroutine. It takes a turn to poll, and once it has a task it keeps
+A slot is one coroutine. It takes a permit to poll, and once it has a task it keeps
 it until the hub has its result; so nothing is pulled that cannot run, and results
 that wait for the hub stop the polling by themselves.
 """
@@ -20,17 +20,17 @@ from arbvantage_provider.exceptions import (
     RateLimitedError,
 )
 from arbvantage_provider.task import Oversized, Pause, Result, Task
-from arbvantage_provider.worker.call import Answer, Call
+from arbvantage_provider.worker.call import Call, EncodedResponse
 from arbvantage_provider.worker.delivery.submitter import ResultTaker, Submitter
-from arbvantage_provider.worker.delivery.tracker import Entry, Ledger
+from arbvantage_provider.worker.delivery.tracker import TaskTracker, TrackedTask
 from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 from arbvantage_provider.worker.execution.executors import Executors, NotBegunError
 from arbvantage_provider.worker.execution.runner import Runner, Running
-from arbvantage_provider.worker.limits.concurrency import Places
+from arbvantage_provider.worker.limits.concurrency import ConcurrencyLimiter
 from arbvantage_provider.worker.limits.limits import Limits
-from arbvantage_provider.worker.metrics.counters import Figures
+from arbvantage_provider.worker.metrics.counters import Counters
 from arbvantage_provider.worker.metrics.snapshot import Snapshot
-from arbvantage_provider.worker.polling import Pace
+from arbvantage_provider.worker.polling import Poller
 from arbvantage_provider.worker.runtime.backoff import Ending, first_of
 from arbvantage_provider.worker.runtime.watchdog import Watchdog
 
@@ -50,7 +50,7 @@ RUN_ON: Final = 0.5
 """Seconds that a slot goes on with tasks that come while the provider stops."""
 
 
-class Hub(ResultTaker, Protocol):
+class HubConnection(ResultTaker, Protocol):
     """What a worker asks of a hub; ``HubClient`` is one."""
 
     @property
@@ -72,16 +72,16 @@ class Worker:
 
     Args:
         hub: hands out tasks and takes results.
-        dispatcher: turns a task into an answer.
+        dispatcher: turns a task into an encoded response.
         executors: run the handlers of actions that name one.
-        ledger: knows what became of each task.
+        tracker: knows what became of each task.
         limits: says when a poll, or a handler, may begin.
-        places: says when an action has room for one more task.
-        pace: says when the next poll may begin.
+        concurrency: says when an action has room for one more task.
+        poller: says when the next poll may begin.
         clock: tells when a wait is over.
         logger: the provider's.
         stopping: set by ``stop``.
-        ending: set here, when tasks that wait for a place or a limit are given up.
+        ending: set here, when tasks that wait for its concurrency or a limit are given up.
         slots: how many tasks may be in flight.
         connect_timeout: seconds to wait for the hub at the start.
         shutdown_timeout: seconds that running tasks have at the end.
@@ -90,13 +90,13 @@ class Worker:
     def __init__(  # noqa: PLR0913 - each is a part, or a setting, of its own
         self,
         *,
-        hub: Hub,
+        hub: HubConnection,
         dispatcher: Dispatcher,
         executors: Executors,
-        ledger: Ledger,
+        tracker: TaskTracker,
         limits: Limits,
-        places: Places,
-        pace: Pace,
+        concurrency: ConcurrencyLimiter,
+        poller: Poller,
         clock: Clock,
         logger: Any,
         stopping: asyncio.Event,
@@ -108,10 +108,10 @@ class Worker:
         self._hub = hub
         self._dispatcher = dispatcher
         self._executors = executors
-        self._ledger = ledger
+        self._tracker = tracker
         self._limits = limits
-        self._places = places
-        self._pace = pace
+        self._concurrency = concurrency
+        self._poller = poller
         self._clock = clock
         self._logger = logger
         self._stopping = stopping
@@ -120,29 +120,29 @@ class Worker:
         self._connect_timeout = connect_timeout
         self._shutdown_timeout = shutdown_timeout
         self._runner = Runner(dispatcher, slots)
-        self._figures = Figures(clock=clock, slots=slots, logger=logger)
+        self._counters = Counters(clock=clock, slots=slots, logger=logger)
         self._watchdog = Watchdog(
             clock=clock,
             logger=logger,
             find_logger=self._runner.find_logger,
-            is_busy=lambda: bool(self._unanswered or self._figures.stuck),
+            is_busy=lambda: bool(self._unanswered or self._counters.stuck),
         )
-        self._seam = dispatcher.seam.also_tell(self._figures.note_answer)
+        self._chain = dispatcher.chain.also_notify(self._counters.count_response)
         self._submitter = Submitter(
             hub=hub,
-            ledger=ledger,
+            tracker=tracker,
             clock=clock,
             stopping=stopping,
             logger_of=dispatcher.logger_of,
-            figures=self._figures,
-            on_wait=pace.slow_down,
+            counters=self._counters,
+            on_wait=poller.slow_down,
             hand_out=self._hand_out,
         )
-        self._handed: deque[Entry] = deque()
+        self._handed: deque[TrackedTask] = deque()
         self._polling: set[asyncio.Task[Any]] = set()
-        self._keeping_turn: set[asyncio.Task[Any]] = set()
+        self._holding_permit: set[asyncio.Task[Any]] = set()
         self._handling: set[asyncio.Task[Any]] = set()
-        self._unanswered: dict[asyncio.Task[Any], Entry] = {}
+        self._unanswered: dict[asyncio.Task[Any], TrackedTask] = {}
         self._running_on: dict[Slot, float] = {}
         self._polls_done = asyncio.Event()
         self._none_handling = asyncio.Event()
@@ -160,27 +160,28 @@ class Worker:
             RegistrationError: if a handler cannot be sent to its executor.
             HubError: if tasks were left unanswered at the end; they are logged.
         """
-        self._figures.state = "connecting"
+        self._counters.state = "connecting"
         self._watchdog.start()
         try:
             if await self._connect():
-                self._figures.note_contact()
-                self._figures.state = "running"
+                self._counters.note_contact()
+                self._counters.state = "running"
                 await self._work()
         finally:
-            self._figures.state = "stopped"
+            self._counters.state = "stopped"
             self._watchdog.close()
             self._runner.close()
             await self._limits.close()
             await self._executors.close()
-            await self._ledger.close()
+            await self._tracker.close()
 
     def snapshot(self) -> Snapshot:
-        """The figures of this moment."""
-        return self._figures.snapshot(
+        """The counters of this moment."""
+        return self._counters.snapshot(
             len(self._unanswered),
             is_blocked=self._watchdog.is_blocked,
-            ledger=self._ledger,
+            is_failing=self._tracker.failing,
+            redelivered=self._tracker.redelivered,
             limits=self._limits.describe(),
         )
 
@@ -196,7 +197,7 @@ class Worker:
             connecting.cancel()
 
     async def _start(self) -> None:
-        self._handed.extend(self._ledger.open())
+        self._handed.extend(self._tracker.open())
         if self._handed:
             self._logger.info("tasks found in the journal", tasks=len(self._handed))
         await self._executors.start()
@@ -229,9 +230,15 @@ class Worker:
 
     def _report_left(self) -> list[str]:
         """Log the tasks that the hub waits for; the ids of those that are lost."""
-        left = self._ledger.list_left()
-        kept = [entry.task.id[:200] for entry in left if self._ledger.keeps(entry)]
-        lost = [entry.task.id[:200] for entry in left if not self._ledger.keeps(entry)]
+        left = self._tracker.list_left()
+        kept = [
+            tracked.task.id[:200] for tracked in left if self._tracker.keeps(tracked)
+        ]
+        lost = [
+            tracked.task.id[:200]
+            for tracked in left
+            if not self._tracker.keeps(tracked)
+        ]
         if kept:
             self._logger.warning("tasks kept in the journal", ids=kept)
         if lost:
@@ -242,18 +249,18 @@ class Worker:
         """Once stopped: let running tasks end, then interrupt, then give up."""
         await self._stopping.wait()
         end = self._clock.monotonic() + self._shutdown_timeout
-        self._figures.state = "stopping"
+        self._counters.state = "stopping"
         self._logger.info("stopping", tasks=len(self._unanswered))
         # What the last process left can wait in the journal for the next one.
         self._handed = deque(w for w in self._handed if not w.is_recovered)
         reserve = min(SUBMIT_RESERVE, self._shutdown_timeout / 5)
         self._waiting_ends.until = end - reserve
-        if self._ledger.is_lasting:
+        if self._tracker.is_lasting:
             self._waiting_ends.set()
             self._executors.withdraw()
-            self._ledger.hurry()
-        self._limits.nudge()
-        self._pace.close()
+            self._tracker.hurry()
+        self._limits.wake()
+        self._poller.close()
         if self._polling:
             self._polls_done.clear()
             await self._clock.wait(self._polls_done, POLL_GRACE)
@@ -276,79 +283,81 @@ class Worker:
 
     async def _run_slot(self) -> None:
         slot = _this_task()
-        work: Task | Entry | None = None
+        work: Task | TrackedTask | None = None
         while work := work or await self._take(slot):
-            entry = None
+            tracked = None
             try:
-                entry = self._ledger.take(work)
-                if entry is None or entry.repeats > 1:
+                tracked = self._tracker.take(work)
+                if tracked is None or tracked.repeats > 1:
                     # Nothing but what is known: the hub has no more than an idle one.
-                    self._end_turn(slot, is_new=False)
-                elif not self._limits.gates_polls:
-                    self._end_turn(slot)
-                work = None if entry is None else await self._handle(slot, entry)
+                    self._release_permit(slot, is_new=False)
+                elif not self._limits.limits_polls:
+                    self._release_permit(slot)
+                work = None if tracked is None else await self._handle(slot, tracked)
             except ENDS:
                 raise
             except BaseException as error:  # noqa: BLE001 - it must not cost a slot
-                work = await self._rescue(slot, entry, error)
+                work = await self._rescue(slot, tracked, error)
             # One that is in flight is answered by who handles it, this delivery too.
-            self._end_turn(slot)
+            self._release_permit(slot)
 
     async def _rescue(
-        self, slot: Slot, entry: Entry | None, error: BaseException
+        self, slot: Slot, tracked: TrackedTask | None, error: BaseException
     ) -> Task | None:
         """Answer a task for which something went wrong that nothing else caught.
 
         Where that fails too, it is answered when it is delivered once more.
         """
         try:
-            self._figures.note_problem(error, None if entry is None else entry.task)
-            self._figures.oversized += entry is None
-            if entry is None or not self._ledger.is_open(entry):
+            self._counters.note_problem(
+                error, None if tracked is None else tracked.task
+            )
+            self._counters.oversized += tracked is None
+            if tracked is None or not self._tracker.is_open(tracked):
                 return None
-            result, was_sent = entry.result, entry.result is not None
+            result, was_sent = tracked.result, tracked.result is not None
             if result is None:
-                answer = self._dispatcher.fail(entry.task, error)
-                result = Result(entry.task, answer.status, answer.text)
-            await self._ledger.answer(entry, result)
-            return await self._submitter.submit(entry, result, was_sent=was_sent)
+                encoded = self._dispatcher.fail(tracked.task, error)
+                result = Result(tracked.task, encoded.status, encoded.text)
+            await self._tracker.note_result(tracked, result)
+            return await self._submitter.submit(tracked, result, was_sent=was_sent)
         except ENDS:
             raise
         except BaseException:  # noqa: BLE001 - the same
-            if entry is not None:
-                self._ledger.release(entry)
+            if tracked is not None:
+                self._tracker.release(tracked)
             return None
         finally:
             self._unanswered.pop(slot, None)
 
-    async def _take(self, slot: Slot) -> Task | Entry | None:
+    async def _take(self, slot: Slot) -> Task | TrackedTask | None:
         """The next task for this slot; ``None`` when there will be no more."""
         while True:
             if self._handed:
                 return self._handed.popleft()
             if self._stopping.is_set():
-                # What comes with the answers to the parked is run, too.
-                await self._submitter.wait_for_parked()
+                # What comes with the answers to the deferred is run, too.
+                await self._submitter.wait_for_deferred()
                 if not self._handed:
                     return None
-            elif await self._pace.take_turn() and (task := await self._poll(slot)):
+            elif await self._poller.take_permit() and (task := await self._poll(slot)):
                 return task
 
     async def _poll(self, slot: Slot) -> Task | None:
-        """Use a turn: ask the hub for one task, if a limit lets it run."""
+        """Use a permit: ask the hub for one task, if a limit lets it run."""
         self._polling.add(slot)
         try:
-            if self._ledger.failing:
-                self._pace.pause(JOURNAL_WAIT)
+            if self._tracker.failing:
+                self._poller.pause(JOURNAL_WAIT)
                 return None
-            if self._limits.gates_polls:
-                wait = await self._limits.look(self._pace.out)
+            if self._limits.limits_polls:
+                wait = await self._limits.look(self._poller.out)
                 if wait > 0:
-                    self._pace.hold_back(wait)
+                    self._poller.hold_back(wait)
                     return None
             return await self._get_task(slot)
         except asyncio.CancelledError:
-            self._pace.give_back()
+            self._poller.return_permit()
             if not self._stopping.is_set():
                 raise
             slot.uncancel()
@@ -360,7 +369,7 @@ class Worker:
 
     async def _get_task(self, slot: Slot) -> Task | None:
         if self._stopping.is_set():
-            self._pace.give_back()
+            self._poller.return_permit()
             return None
         began = self._clock.monotonic()
         try:
@@ -368,74 +377,74 @@ class Worker:
         except ConnectionError as error:
             if self._hub.gives_up:
                 raise
-            self._figures.note_failure(error)
-            self._pace.failed()
+            self._counters.note_failure(error)
+            self._poller.failed()
             return None
-        self._figures.note_contact()
+        self._counters.note_contact()
         if isinstance(reply, Task):
             # Under a limit no other poll may begin before this task has spent.
-            self._keeping_turn.add(slot)
+            self._holding_permit.add(slot)
             return reply
         if isinstance(reply, Pause):
             self._logger.info("the hub asks for a pause", seconds=reply.seconds)
-            self._pace.pause(reply.seconds)
+            self._poller.pause(reply.seconds)
         else:
-            self._figures.note_oversized(reply)
-            self._pace.found_nothing(self._clock.monotonic() - began)
+            self._counters.note_oversized(reply)
+            self._poller.found_nothing(self._clock.monotonic() - began)
         return None
 
-    async def _handle(self, slot: Slot, entry: Entry) -> Task | None:
+    async def _handle(self, slot: Slot, tracked: TrackedTask) -> Task | None:
         """Run a task and give its result back; the next task if that came with it."""
-        self._figures.taken += 1
-        if self._stopping.is_set() and self._leaves(slot, entry):
-            await self._ledger.flush()
+        self._counters.taken += 1
+        if self._stopping.is_set() and self._leaves(slot, tracked):
+            await self._tracker.flush()
             return None
-        self._unanswered[slot] = entry
-        result, running = entry.result, None
+        self._unanswered[slot] = tracked
+        result, running = tracked.result, None
         if result is None:
-            answered = await self._answer_through_seam(slot, entry)
-            if answered is None:
-                await self._ledger.flush()
+            responded = await self._respond_through_chain(slot, tracked)
+            if responded is None:
+                await self._tracker.flush()
                 del self._unanswered[slot]
                 return None
-            answer, running = answered
-            result = Result(task=entry.task, status=answer.status, text=answer.text)
+            encoded, running = responded
+            result = Result(task=tracked.task, status=encoded.status, text=encoded.text)
             result = self._submitter.fit(result)
-            if not entry.runs or answer.status == "limit":
-                await self._hold_refusal(entry)
-            await self._ledger.answer(entry, result)
+            if not tracked.runs or encoded.status == "limit":
+                await self._hold_refusal(tracked)
+            await self._tracker.note_result(tracked, result)
         else:
-            self._end_turn(slot)
-            if not entry.is_repeated:  # nobody could send it, when it was here last
-                await self._ledger.answer(entry, result)
-            await self._pace.hold_repeat(entry.repeats)
+            self._release_permit(slot)
+            if not tracked.is_repeated:  # nobody could send it, when it was here last
+                await self._tracker.note_result(tracked, result)
+            await self._poller.hold_repeat(tracked.repeats)
         if self._stopping.is_set():
             await self._hold_back()
-        next_task = await self._submitter.submit(entry, result)
+        next_task = await self._submitter.submit(tracked, result)
         del self._unanswered[slot]
         if running is None:
             return next_task
         await self._wait_for_handler(running, next_task)
         return None
 
-    async def _hold_refusal(self, entry: Entry) -> None:
+    async def _hold_refusal(self, tracked: TrackedTask) -> None:
         """Wait, where the hub hands a task out again and again that is refused."""
-        repeats, since = self._ledger.refusals.count(entry.digest)
-        await self._pace.hold_repeat(repeats, since)
-        self._ledger.refusals.note(entry.digest)
+        repeats, since = self._tracker.refusals.count(tracked.digest)
+        await self._poller.hold_repeat(repeats, since)
+        self._tracker.refusals.note(tracked.digest)
 
-    async def _answer_through_seam(
-        self, slot: Slot, entry: Entry
-    ) -> tuple[Answer, Running | None] | None:
-        """The same as ``_answer``, whatever goes wrong on the way.
+    async def _respond_through_chain(
+        self, slot: Slot, tracked: TrackedTask
+    ) -> tuple[EncodedResponse, Running | None] | None:
+        """The same as ``_respond``, whatever goes wrong on the way.
 
         ``None``: its handler was not called, and it is not answered.
         """
         self._handling.add(slot)
         self._none_handling.clear()
-        task, inside = entry.task, partial(self._answer, slot, entry)
+        task, inside = tracked.task, partial(self._respond, slot, tracked)
         try:
-            return await self._seam.around(task, inside)
+            return await self._chain.run(task, inside)
         except NotBegunError:
             return None
         except asyncio.CancelledError as error:
@@ -453,36 +462,36 @@ class Worker:
             while slot.cancelling() and not self._ending:
                 slot.uncancel()
 
-    def _give_up(self, task: Task, error: BaseException) -> Answer:
-        """The answer where something went wrong that nothing else caught."""
-        answer = self._dispatcher.fail(task, error)
-        self._seam.report(task, answer)
-        return answer
+    def _give_up(self, task: Task, error: BaseException) -> EncodedResponse:
+        """The response where something went wrong that nothing else caught."""
+        encoded = self._dispatcher.fail(task, error)
+        self._chain.report(task, encoded)
+        return encoded
 
-    async def _answer(
-        self, slot: Slot, entry: Entry, task: Task
-    ) -> tuple[Answer, Running | None]:
-        """The task's answer, and its handler if that runs on past its deadline."""
+    async def _respond(
+        self, slot: Slot, tracked: TrackedTask, task: Task
+    ) -> tuple[EncodedResponse, Running | None]:
+        """The task's response, and its handler if that runs on past its deadline."""
         too_late = self._interrupting
         if too_late:
-            return self._interrupt(entry, task), None
+            return self._interrupt(tracked, task), None
         try:
-            call = await self._admit(slot, entry, task)
-            if isinstance(call, Answer):
+            call = await self._admit(slot, tracked, task)
+            if isinstance(call, EncodedResponse):
                 return call, None
-            return await self._run(entry, call)
+            return await self._run(tracked, call)
         except asyncio.CancelledError:
             if self._ending or not self._interrupting:
                 raise
-            return self._interrupt(entry, task), None
+            return self._interrupt(tracked, task), None
 
-    def _interrupt(self, entry: Entry, task: Task) -> Answer:
-        """The answer to a task when the grace is over.
+    def _interrupt(self, tracked: TrackedTask, task: Task) -> EncodedResponse:
+        """The response to a task when the grace is over.
 
         Raises:
             NotBegunError: if its handler was not called.
         """
-        if not entry.runs:
+        if not tracked.runs:
             raise NotBegunError
         return self._dispatcher.interrupt(task)
 
@@ -492,107 +501,111 @@ class Worker:
         Raises:
             NotBegunError: if there is.
         """
-        if self._stopping.is_set() and self._ledger.is_lasting:
+        if self._stopping.is_set() and self._tracker.is_lasting:
             raise NotBegunError
 
-    async def _run(self, entry: Entry, call: Call) -> tuple[Answer, Running | None]:
-        """Run the handler; its place is free when it has ended."""
+    async def _run(
+        self, tracked: TrackedTask, call: Call
+    ) -> tuple[EncodedResponse, Running | None]:
+        """Run the handler; another may take its place when it has ended."""
         running = None
         try:
             self._keep_if_stopping()
-            if not await self._ledger.begin(entry):
+            if not await self._tracker.begin(tracked):
                 raise NotBegunError
-            call.attempt = entry.runs
+            call.attempt = tracked.runs
             self._dispatcher.begin(call)
             if call.action.executor is None:
-                answer, running = await self._runner.run(call)
+                encoded, running = await self._runner.run(call)
             else:
-                answer, running = await self._run_elsewhere(entry, call)
+                encoded, running = await self._run_elsewhere(tracked, call)
         finally:
             if running is None:
-                self._places.free(call)
+                self._concurrency.free(call)
             else:
-                running.add_done_callback(lambda _: self._places.free(call))
-        if answer.failure is not None:
-            self._limits.heed(call, answer.failure.error)
-        return answer, running
+                running.add_done_callback(lambda _: self._concurrency.free(call))
+        if encoded.failure is not None:
+            self._limits.heed(call, encoded.failure.error)
+        return encoded, running
 
     async def _run_elsewhere(
-        self, entry: Entry, call: Call
-    ) -> tuple[Answer, Running | None]:
+        self, tracked: TrackedTask, call: Call
+    ) -> tuple[EncodedResponse, Running | None]:
         try:
             return await self._executors.run(call)
         except NotBegunError:
-            self._ledger.withdraw(entry)
+            self._tracker.withdraw(tracked)
             raise
 
-    async def _admit(self, slot: Slot, entry: Entry, task: Task) -> Call | Answer:
-        """Validate, and wait for a place and the limits."""
+    async def _admit(
+        self, slot: Slot, tracked: TrackedTask, task: Task
+    ) -> Call | EncodedResponse:
+        """Validate, and wait for its concurrency and the limits."""
         try:
-            if problem := self._find_problem(entry):
+            if problem := self._find_problem(tracked):
                 error = ActionError(f"{task.action!r} {problem}")
                 return self._dispatcher.refuse(task, error, "task interrupted")
             call = self._dispatcher.prepare(task)
-            if isinstance(call, Answer):
+            if isinstance(call, EncodedResponse):
                 return call
-            await self._wait_for_room(slot, call)
+            await self._wait_for_permits(slot, call)
         except RateLimitedError as error:
             self._keep_if_stopping()
             return self._dispatcher.refuse(task, error, "task limited")
         finally:
-            self._end_turn(slot)
+            self._release_permit(slot)
         return call
 
-    def _find_problem(self, entry: Entry) -> str | None:
+    def _find_problem(self, tracked: TrackedTask) -> str | None:
         """Why a task from the journal is not run; ``None``: it is."""
-        if not entry.is_recovered:
+        if not tracked.is_recovered:
             return None
-        action = self._dispatcher.find(entry.task.action)
-        return self._ledger.judge(
-            entry, idempotent=action is not None and action.idempotent
+        action = self._dispatcher.find(tracked.task.action)
+        return self._tracker.judge(
+            tracked, idempotent=action is not None and action.idempotent
         )
 
-    async def _wait_for_room(self, slot: Slot, call: Call) -> None:
+    async def _wait_for_permits(self, slot: Slot, call: Call) -> None:
         action = call.action
         # Who has to wait for its own action does not keep others from polling.
-        end_turn = partial(self._end_turn, slot)
+        release_permit = partial(self._release_permit, slot)
         if action.max_concurrency is not None:
-            await self._places.take(call, end_turn)
+            await self._concurrency.take(call, release_permit)
         if not self._limits.holds(action):
             return
         try:
-            await self._limits.spend(call, end_turn)
+            await self._limits.spend(call, release_permit)
         except BaseException:
-            self._places.free(call)
+            self._concurrency.free(call)
             raise
 
     async def _wait_for_handler(self, running: Running, next_task: Task | None) -> None:
         """Keep the slot until a handler that is past its deadline is back."""
         if next_task is not None:
             self._hand_out(next_task)
-        figures = self._figures
-        figures.stuck += 1
-        self._logger.warning("a handler is past its deadline", stuck=figures.stuck)
-        if figures.stuck == self._slots:
+        counters = self._counters
+        counters.stuck += 1
+        self._logger.warning("a handler is past its deadline", stuck=counters.stuck)
+        if counters.stuck == self._slots:
             self._logger.error("all slots are stuck; no task is taken")
         try:
             await first_of(running, self._stopping)
         finally:
-            figures.stuck -= 1
+            counters.stuck -= 1
 
     def _hand_out(self, task: Task) -> None:
         """Let whichever slot is free next run a task that nobody polled for.
 
         That may take a while, so it is written down now.
         """
-        entry = self._ledger.take(task)
-        if entry is not None:
-            self._handed.append(entry)
-            self._pace.wake(1)
+        tracked = self._tracker.take(task)
+        if tracked is not None:
+            self._handed.append(tracked)
+            self._poller.wake(1)
 
     # --- while the provider stops --------------------------------------------
 
-    def _leaves(self, slot: Slot, entry: Entry) -> bool:
+    def _leaves(self, slot: Slot, tracked: TrackedTask) -> bool:
         """Whether a task that came just now is not begun, and not answered.
 
         With a journal, the next start runs it. Without one it is run; but a hub that
@@ -600,29 +613,29 @@ class Worker:
         """
         now = self._clock.monotonic()
         until = self._running_on.setdefault(slot, now + RUN_ON)
-        is_kept = self._ledger.is_lasting and entry.result is None
+        is_kept = self._tracker.is_lasting and tracked.result is None
         return is_kept or self._interrupting or now > until
 
     async def _hold_back(self) -> None:
         """Keep a result while handlers run, if it would bring one more task to run."""
-        if self._ledger.is_lasting:
+        if self._tracker.is_lasting:
             return
-        self._figures.submitting += 1
+        self._counters.submitting += 1
         try:
             while self._handling and self._submitter.brings_tasks:
                 await self._none_handling.wait()
                 if self._interrupting:
                     return
         finally:
-            self._figures.submitting -= 1
+            self._counters.submitting -= 1
 
-    def _end_turn(self, slot: Slot, *, is_new: bool = True) -> None:
-        if slot in self._keeping_turn:
-            self._keeping_turn.discard(slot)
+    def _release_permit(self, slot: Slot, *, is_new: bool = True) -> None:
+        if slot in self._holding_permit:
+            self._holding_permit.discard(slot)
             if is_new:
-                self._pace.found_task()
+                self._poller.found_task()
             else:
-                self._pace.found_nothing(0.0)
+                self._poller.found_nothing(0.0)
 
 
 def _cancel(slots: Collection[asyncio.Task[Any]]) -> None:

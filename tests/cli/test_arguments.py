@@ -8,16 +8,16 @@ from typing import Any, Literal
 import pytest
 
 from arbvantage_provider.cli.arguments import read_pairs
-from arbvantage_provider.cli.errors import Misuse
-from arbvantage_provider.cli.fields import Fields, describe_fields
+from arbvantage_provider.cli.errors import UsageError
+from arbvantage_provider.cli.fields import PayloadFields, describe_fields
 from arbvantage_provider.schema.compiled_schema import any_object, compile_schema
 
 
-def fields_of(**declared: Any) -> Fields:
+def fields_of(**declared: Any) -> PayloadFields:
     return describe_fields(compile_schema("act", "payload", declared))
 
 
-def read(*pairs: str, fields: Fields) -> Any:
+def read(*pairs: str, fields: PayloadFields) -> Any:
     return json.loads(read_pairs(pairs, fields, "act"))
 
 
@@ -81,12 +81,12 @@ def test_a_value_stays_as_it_was_typed_for_the_action_to_judge() -> None:
 )
 def test_a_slip_says_what_was_meant(pairs: list[str], message: str) -> None:
     fields = fields_of(name=str, age=int, home={"zip": str})
-    with pytest.raises(Misuse) as error:
+    with pytest.raises(UsageError) as error:
         read_pairs(pairs, fields, "act")
     assert message in error.value.message
     assert error.value.exit_code == 2
 
 
 def test_an_action_without_fields_says_so() -> None:
-    with pytest.raises(Misuse, match="'act' has no field 'a'; it takes none"):
+    with pytest.raises(UsageError, match="'act' has no field 'a'; it takes none"):
         read_pairs(["a=1"], fields_of(), "act")

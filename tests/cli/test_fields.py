@@ -10,7 +10,12 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
-from arbvantage_provider.cli.fields import ABSENT, Fields, describe_fields, read_fields
+from arbvantage_provider.cli.fields import (
+    ABSENT,
+    PayloadFields,
+    describe_fields,
+    read_fields,
+)
 from arbvantage_provider.schema.compiled_schema import compile_schema
 
 
@@ -51,7 +56,7 @@ class Holder(BaseModel):
     thing: Opaque | None = None
 
 
-def fields_of(declared: Any) -> Fields:
+def fields_of(declared: Any) -> PayloadFields:
     return describe_fields(compile_schema("act", "payload", declared))
 
 

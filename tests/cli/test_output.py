@@ -7,7 +7,7 @@ import sys
 import pytest
 from typing_extensions import override
 
-from arbvantage_provider.cli.errors import Failure
+from arbvantage_provider.cli.errors import CommandError
 from arbvantage_provider.cli.output import format_json, open_output
 
 
@@ -37,7 +37,7 @@ def test_a_stdout_that_cannot_be_written_is_a_failure(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", Broken(OSError(28, "No space left on device")))
     with (
-        pytest.raises(Failure, match="stdout cannot be written: No space left"),
+        pytest.raises(CommandError, match="stdout cannot be written: No space left"),
         open_output() as emit,
     ):
         emit("data")

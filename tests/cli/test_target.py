@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arbvantage_provider.cli.errors import Failure
+from arbvantage_provider.cli.errors import CommandError
 from arbvantage_provider.cli.target import load_provider, split_target
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -129,7 +129,7 @@ def test_a_wrong_target_says_what_was_meant(
     *, folder: Path, code: str, target: str, message: str
 ) -> None:
     write(folder, code)
-    with pytest.raises(Failure) as error:
+    with pytest.raises(CommandError) as error:
         load_provider(target)
     assert message in error.value.message
     assert error.value.exit_code == 2
@@ -138,7 +138,7 @@ def test_a_wrong_target_says_what_was_meant(
 def test_a_class_that_is_only_imported_is_offered_by_name(folder: Path) -> None:
     write(folder, CLASS, "theirs.py")
     write(folder, "from theirs import Mine\n")
-    with pytest.raises(Failure, match="of its own; did you mean 'mine:Mine'"):
+    with pytest.raises(CommandError, match="of its own; did you mean 'mine:Mine'"):
         load_provider("mine")
 
 
@@ -147,7 +147,7 @@ def test_an_error_while_importing_is_shown_from_the_users_first_line(
     folder: Path, source: str
 ) -> None:
     write(folder, "def divide():\n    return 1 / 0\n\ndivide()\n")
-    with pytest.raises(Failure) as error:
+    with pytest.raises(CommandError) as error:
         load_provider(source)
     lines = error.value.message.splitlines()
     assert lines[0] == f"{source} cannot be imported"
@@ -160,14 +160,14 @@ def test_an_error_while_importing_is_shown_from_the_users_first_line(
 
 def test_a_syntax_error_shows_the_line(folder: Path) -> None:
     write(folder, "def broken(:\n")
-    with pytest.raises(Failure, match=r"(?s)def broken.*SyntaxError: ") as error:
+    with pytest.raises(CommandError, match=r"(?s)def broken.*SyntaxError: ") as error:
         load_provider("mine.py")
     assert error.value.exit_code == 1
 
 
 def test_a_wrong_declaration_shows_the_users_line_and_no_others(folder: Path) -> None:
     write(folder, INSTANCE + "provider.actions.register('a', 'd', [])(print)\n")
-    with pytest.raises(Failure) as error:
+    with pytest.raises(CommandError) as error:
         load_provider("mine.py")
     assert error.value.message.count("File ") == 1
     assert "SchemaError: action 'a'" in error.value.message
@@ -175,14 +175,14 @@ def test_a_wrong_declaration_shows_the_users_line_and_no_others(folder: Path) ->
 
 def test_a_missing_module_of_the_users_own_is_no_wrong_target(folder: Path) -> None:
     write(folder, "import not_installed_anywhere\n")
-    with pytest.raises(Failure, match="No module named 'not_installed") as error:
+    with pytest.raises(CommandError, match="No module named 'not_installed") as error:
         load_provider("mine")
     assert error.value.exit_code == 1
 
 
 def test_a_program_that_ends_itself_when_imported_is_a_failure(folder: Path) -> None:
     write(folder, "raise SystemExit('bye')\n")
-    with pytest.raises(Failure, match=r"it ended itself with SystemExit\('bye'\)"):
+    with pytest.raises(CommandError, match=r"it ended itself with SystemExit\('bye'\)"):
         load_provider("mine.py")
 
 
@@ -190,7 +190,7 @@ def test_a_setting_that_cannot_be_used_is_told_without_traceback(
     folder: Path,
 ) -> None:
     write(folder, CLASS.replace('"built"', '"built", max_concurrency=0'))
-    with pytest.raises(Failure) as error:
+    with pytest.raises(CommandError) as error:
         load_provider("mine.py")
     assert error.value.message.startswith("Mine() failed: max_concurrency")
     assert "\n" not in error.value.message
@@ -199,7 +199,9 @@ def test_a_setting_that_cannot_be_used_is_told_without_traceback(
 
 def test_a_program_without_a_main_guard_is_told_of_it(folder: Path) -> None:
     write(folder, "from arbvantage_provider import HubError\nraise HubError('no')\n")
-    with pytest.raises(Failure, match='put that under `if __name__ == "__main__":`'):
+    with pytest.raises(
+        CommandError, match='put that under `if __name__ == "__main__":`'
+    ):
         load_provider("mine.py")
 
 

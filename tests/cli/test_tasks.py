@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from arbvantage_provider.cli.errors import Misuse
+from arbvantage_provider.cli.errors import UsageError
 from arbvantage_provider.cli.tasks import TaskLine, read_tasks
 
 
@@ -44,7 +44,7 @@ def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
         "" if encoding.endswith("be") else "\ufeff"
     )
     with pytest.raises(
-        Misuse, match=rf"it is UTF-{encoding[4:6]}, which is not UTF-8; save it"
+        UsageError, match=rf"it is UTF-{encoding[4:6]}, which is not UTF-8; save it"
     ):
         read(tmp_path, text.encode(encoding))
 
@@ -69,7 +69,7 @@ def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
 def test_a_line_that_is_no_task_is_named(
     tmp_path: Path, line: bytes, message: str
 ) -> None:
-    with pytest.raises(Misuse) as error:
+    with pytest.raises(UsageError) as error:
         read(tmp_path, b'{"action": "a", "payload": {}}\n\n' + line)
     assert f"{tmp_path / 'tasks.jsonl'}, line 3: " in error.value.message
     assert message in error.value.message

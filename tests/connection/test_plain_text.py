@@ -18,8 +18,8 @@ def start_in_vain(provider: Provider, log: Path) -> list[dict[str, Any]]:
     before = log.read_text(encoding="utf-8") if log.exists() else ""
     with pytest.raises(ConnectionError):
         provider.start()
-    lines = log.read_text(encoding="utf-8").removeprefix(before).splitlines()
-    return [line for line in map(json.loads, lines) if line["level"] == "warning"]
+    channels = log.read_text(encoding="utf-8").removeprefix(before).splitlines()
+    return [line for line in map(json.loads, channels) if line["level"] == "warning"]
 
 
 def make_far(make_provider: Make, url: str, **settings: Any) -> Provider:

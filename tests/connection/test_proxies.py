@@ -76,8 +76,8 @@ def make_far(make_provider: Make, url: str = FAR, **settings: Any) -> Provider:
 
 
 def read_warnings(log: Path) -> list[dict[str, Any]]:
-    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line["level"] == "warning"]
+    channels = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    return [line for line in channels if line["level"] == "warning"]
 
 
 # --- what is near --------------------------------------------------------------

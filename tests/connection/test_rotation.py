@@ -13,7 +13,7 @@ import pytest
 
 from arbvantage_provider import TLS, ConfigError, Provider
 from arbvantage_provider.connection import parse_address
-from arbvantage_provider.hub.channel_pool import Lines
+from arbvantage_provider.hub.channel_pool import ChannelPool
 from arbvantage_provider.hub.files import Watched
 from arbvantage_provider.testing import LocalHub
 
@@ -42,8 +42,10 @@ def put(source: Path, target: Path) -> None:
 
 
 def read_warnings(log: Path) -> list[str]:
-    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
-    return [line["reason"] for line in lines if "file cannot be used" in line["event"]]
+    channels = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    return [
+        line["reason"] for line in channels if "file cannot be used" in line["event"]
+    ]
 
 
 # --- in a provider at work ---------------------------------------------------
@@ -136,7 +138,7 @@ def test_a_poll_that_is_held_ends_on_the_channel_where_it_began(authority: Any) 
     clock = Clock()
 
     async def program(hub: LocalHub) -> None:
-        lines = Lines(
+        channels = ChannelPool(
             parse_address(hub.url),
             TLS(roots=authority.roots, **mine._asdict()),
             proxy=None,
@@ -145,21 +147,21 @@ def test_a_poll_that_is_held_ends_on_the_channel_where_it_began(authority: Any) 
             monotonic=clock,
             warn=pytest.fail,
         )
-        line = lines.begin()
+        line = channels.begin()
         poll = line.poll(b"", timeout=20)
         await asyncio.to_thread(hub.wait_until, lambda: hub.held == 1)
         put(other.certificate, mine.certificate)
         put(other.key, mine.key)
         clock.now += 1
-        assert lines.current() is not line
+        assert channels.current() is not line
         hub.submit("echo")
         assert (await poll).action == "echo"
         assert line.channel.get_state() is not CLOSED
-        lines.end(line)
+        channels.end(line)
         async with asyncio.timeout(10):
             while line.channel.get_state() is not CLOSED:  # noqa: ASYNC110 - gRPC tells nobody
                 await asyncio.sleep(0.005)
-        await lines.close()
+        await channels.close()
 
     with LocalHub(tls=server, idle="long_poll") as hub:
         asyncio.run(program(hub))

@@ -241,14 +241,14 @@ def no_pem(authority: Any) -> TLS:
 
 def broken(authority: Any) -> TLS:
     pair = authority.issue()
-    lines = pair.certificate.read_bytes().splitlines(keepends=True)
-    return spoil(pair, "certificate", b"".join(lines[:3] + lines[5:]))
+    channels = pair.certificate.read_bytes().splitlines(keepends=True)
+    return spoil(pair, "certificate", b"".join(channels[:3] + channels[5:]))
 
 
 def broken_roots(authority: Any) -> TLS:
     file = authority.roots.with_name("broken.pem")
-    lines = authority.roots.read_bytes().splitlines(keepends=True)
-    file.write_bytes(b"".join(lines[:3] + lines[5:]))
+    channels = authority.roots.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(channels[:3] + channels[5:]))
     return TLS(roots=file)
 
 

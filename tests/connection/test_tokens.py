@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from arbvantage_provider import AuthenticationError, ConfigError, Provider
-from arbvantage_provider.hub.auth import Gate
+from arbvantage_provider.hub.auth import Auth
 from arbvantage_provider.hub.tokens import TokenFile, TokenFromFunction
 from arbvantage_provider.observe.redaction import Redactor
 from arbvantage_provider.testing import LocalHub
@@ -786,7 +786,7 @@ def test_a_new_token_comes_even_if_the_call_that_asked_for_it_is_cancelled() -> 
                 await given.wait()
             return tokens.pop()
 
-        gate = Gate(TokenFromFunction(give, Redactor()), Redactor())
+        gate = Auth(TokenFromFunction(give, Redactor()), Redactor())
         await gate.open(10)
         token = await gate.take("poll")
         first = asyncio.create_task(gate.replace(token, "refused"))
@@ -829,8 +829,10 @@ def test_a_log_line_names_no_token(
         hub.fail_polls("UNAVAILABLE", details=f"go away, {TOKEN}")
         assert answer(hub)
         run.stop()
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    reasons = [line.get("reason", "") for line in lines]
+    channels = [
+        json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()
+    ]
+    reasons = [line.get("reason", "") for line in channels]
     assert "UNAVAILABLE: go away, ***" in reasons
 
 

@@ -18,7 +18,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from arbvantage_provider import optional
 from arbvantage_provider.exceptions import InvalidPayloadError
-from arbvantage_provider.schema.compiled_schema import Schema, compile_schema
+from arbvantage_provider.schema.compiled_schema import CompiledSchema, compile_schema
 from arbvantage_provider.schema.key_count import count_keys
 
 Written: TypeAlias = tuple[Any, str]
@@ -131,7 +131,7 @@ documents = objects(
 )
 
 
-def judge(schema: Schema, raw: bytes) -> str:
+def judge(schema: CompiledSchema, raw: bytes) -> str:
     try:
         return repr(schema.validate(raw))
     except InvalidPayloadError as error:

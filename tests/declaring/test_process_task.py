@@ -219,7 +219,7 @@ def unified(make: Callable[..., Provider]) -> Provider:
     """A provider of unified responses, in Nepal, at noon in London."""
     provider = make(timezone="Asia/Kathmandu", response_format="unified")
     provider._clock = StandingClock()
-    provider._format = provider._make_format()
+    provider._encoder = provider._make_encoder()
     provider._dispatcher = provider._make_dispatcher()
     return provider
 

@@ -258,7 +258,7 @@ def test_a_config_error_is_a_value_error() -> None:
 def test_no_repr_holds_the_token() -> None:
     provider = Provider("p", auth_token=TOKEN)
     shown = [provider, provider.settings, provider.actions, provider._redactor]
-    shown += [provider._format, provider.snapshot(), vars(provider)]
+    shown += [provider._encoder, provider.snapshot(), vars(provider)]
     assert TOKEN not in repr(shown)
     assert TOKEN not in str(shown)
     assert TOKEN not in provider.settings.model_dump_json()

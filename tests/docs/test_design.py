@@ -37,9 +37,30 @@ def test_the_floors_are_those_of_the_contract(floors: list[list[str]]) -> None:
     assert shown == [set(layer.split(" | ")) for layer in contract["layers"]]
 
 
-def test_the_floors_are_counted_from_the_ground(read_table: ReadTable) -> None:
-    numbers = [int(row[0]) for row in read_table("design.md", "## Rooms")]
-    assert numbers == list(reversed(range(len(numbers))))
+def test_the_floors_are_counted_from_the_ground() -> None:
+    for table in read_floor_tables():
+        assert [number for number, _ in table] == list(reversed(range(len(table))))
+
+
+def test_the_floors_of_the_worker_are_those_of_their_contract() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = settings["tool"]["importlinter"]["contracts"][1]
+    shown = [rooms for _, rooms in read_floor_tables()[1]]
+    assert shown == [set(layer.split(" | ")) for layer in contract["layers"]]
+
+
+def read_floor_tables() -> list[list[tuple[int, set[str]]]]:
+    """The floors of the package and those of the worker: each with its rooms."""
+    section = PAGE.partition("## Rooms")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", section, re.MULTILINE)
+    tables: list[list[tuple[int, set[str]]]] = []
+    for number, rooms in rows:
+        if not tables or int(number) > tables[-1][-1][0]:
+            tables.append([])
+        names = re.findall(r"`([^`]+)`", rooms)
+        found = {name.removesuffix("/").removesuffix(".py") for name in names}
+        tables[-1].append((int(number), found))
+    return tables
 
 
 def test_the_functions_on_the_way_of_a_task_are_there(floors: list[list[str]]) -> None:

@@ -79,7 +79,7 @@ def read_log(file: Path) -> set[tuple[str, str]]:
 def test_the_lines_about_tasks_are_those_that_are_logged(
     shop: Shop, tmp_path: Path, read_table: ReadTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submitter, "FIRST_PARKED_WAIT", 0.01)
+    monkeypatch.setattr(submitter, "FIRST_DEFERRED_WAIT", 0.01)
     for item in ("milk", "salt", "nan"):
         shop.process_task("order", {"item": item})
     shop.process_task("wait", {})

@@ -14,9 +14,9 @@ from arbvantage_provider import Outcome, Provider, TaskInfo
 from arbvantage_provider.hub import client
 from arbvantage_provider.observe.redaction import AccountSecrets
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.delivery.journal import Journal
+from arbvantage_provider.worker.delivery.journal import JournalWriter
 from arbvantage_provider.worker.delivery.submitter import Submitter
-from arbvantage_provider.worker.delivery.tracker import Ledger
+from arbvantage_provider.worker.delivery.tracker import TaskTracker
 from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 
 Make = Callable[..., Provider]
@@ -238,7 +238,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch, request: Any) -> Lacking:
     return Lacking(monkeypatch, request.param)
 
 
-BEFORE: list[tuple[type, str]] = [(Submitter, "fit"), (Ledger, "answer")]
+BEFORE: list[tuple[type, str]] = [(Submitter, "fit"), (TaskTracker, "answer")]
 """What is called once a task has its answer, before the hub has it."""
 
 
@@ -267,7 +267,7 @@ def test_what_fails_after_a_handler_costs_its_task_one_error(
 def test_what_fails_once_the_hub_has_a_result_is_made_good(
     kept: Provider, runs: list[int], hub: LocalHub, lacking: Lacking
 ) -> None:
-    lacking.at(Ledger, "_keep")
+    lacking.at(TaskTracker, "_keep")
     with running(kept, hub):
         handle = hub.submit("count")
         hub.wait_until(lambda: len(hub.submissions) == 2)
@@ -281,7 +281,7 @@ def test_what_fails_once_the_hub_has_a_result_is_made_good(
 def test_a_task_whose_error_cannot_be_told_is_answered_when_it_comes_again(
     kept: Provider, runs: list[int], hub: LocalHub, lacking: Lacking
 ) -> None:
-    lacking.at(Ledger, "answer")
+    lacking.at(TaskTracker, "answer")
     lacking.at(Dispatcher, "fail")
     with running(kept, hub):
         handle = hub.submit("count")
@@ -296,9 +296,9 @@ def test_a_task_whose_error_cannot_be_told_is_answered_when_it_comes_again(
 @pytest.mark.parametrize(
     ("kept", "owner", "name"),
     [
-        ("memory", Ledger, "_find_result"),
-        ("journal", Ledger, "_find_result"),
-        ("journal", Journal, "note_arrival"),
+        ("memory", TaskTracker, "_find_result"),
+        ("journal", TaskTracker, "_find_result"),
+        ("journal", JournalWriter, "note_arrival"),
     ],
     indirect=["kept"],
 )

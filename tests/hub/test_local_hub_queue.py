@@ -7,10 +7,10 @@ import grpc
 import pytest
 
 from arbvantage_provider.clock import SystemClock
-from arbvantage_provider.local_hub.behaviour import Switches
-from arbvantage_provider.local_hub.queue import Entry, TaskQueue
+from arbvantage_provider.local_hub.behaviour import Behaviour
+from arbvantage_provider.local_hub.queue import QueuedTask, TaskQueue
 from arbvantage_provider.local_hub.server import Handlers
-from arbvantage_provider.local_hub.service import Desk
+from arbvantage_provider.local_hub.service import HubService
 from arbvantage_provider.protos import hub_pb2
 from arbvantage_provider.task import Task
 
@@ -41,15 +41,15 @@ def queue() -> TaskQueue:
 
 
 @pytest.fixture
-def switches() -> Switches:
-    return Switches()
+def switches() -> Behaviour:
+    return Behaviour()
 
 
 @pytest.fixture
 def poll(
-    queue: TaskQueue, switches: Switches
+    queue: TaskQueue, switches: Behaviour
 ) -> Callable[[Call], Iterator[hub_pb2.Task]]:
-    handlers = Handlers(Desk(queue, switches), switches)
+    handlers = Handlers(HubService(queue, switches), switches)
 
     def poll(call: Call) -> Iterator[hub_pb2.Task]:
         context = cast("grpc.ServicerContext", call)
@@ -62,11 +62,11 @@ Poll = Callable[[Call], Iterator[hub_pb2.Task]]
 
 
 @pytest.fixture
-def entry(queue: TaskQueue) -> Entry:
+def entry(queue: TaskQueue) -> QueuedTask:
     return queue.add(Task(id="x", action="a", payload=b"{}"))
 
 
-def test_a_call_that_has_ended_gets_no_task(poll: Poll, entry: Entry) -> None:
+def test_a_call_that_has_ended_gets_no_task(poll: Poll, entry: QueuedTask) -> None:
     call = Call()
     call.end()
     assert next(poll(call)).id == ""
@@ -74,7 +74,7 @@ def test_a_call_that_has_ended_gets_no_task(poll: Poll, entry: Entry) -> None:
 
 
 def test_a_task_that_did_not_leave_is_the_next_one(
-    queue: TaskQueue, poll: Poll, entry: Entry
+    queue: TaskQueue, poll: Poll, entry: QueuedTask
 ) -> None:
     queue.add(Task(id="y", action="a", payload=b"{}"))
     call = Call()
@@ -85,7 +85,7 @@ def test_a_task_that_did_not_leave_is_the_next_one(
     assert entry.handed_out == 1
 
 
-def test_a_task_that_has_left_stays_out(poll: Poll, entry: Entry) -> None:
+def test_a_task_that_has_left_stays_out(poll: Poll, entry: QueuedTask) -> None:
     call = Call()
     assert [task.id for task in poll(call)] == ["x"]
     call.end()
@@ -94,7 +94,7 @@ def test_a_task_that_has_left_stays_out(poll: Poll, entry: Entry) -> None:
 
 
 def test_a_duplicate_that_did_not_leave_is_not_doubled_again(
-    switches: Switches, poll: Poll, entry: Entry
+    switches: Behaviour, poll: Poll, entry: QueuedTask
 ) -> None:
     switches.duplicates = True
     call = Call()
@@ -114,7 +114,7 @@ class LateCall(Call):
 
 
 def test_a_call_that_ends_while_it_is_answered_takes_nothing(
-    poll: Poll, entry: Entry
+    poll: Poll, entry: QueuedTask
 ) -> None:
     assert list(poll(LateCall())) == []
     assert entry.handed_out == 0
@@ -122,7 +122,7 @@ def test_a_call_that_ends_while_it_is_answered_takes_nothing(
 
 
 def test_a_call_that_ends_while_its_answer_leaves_takes_nothing(
-    poll: Poll, entry: Entry
+    poll: Poll, entry: QueuedTask
 ) -> None:
     call = Call()
     answers = poll(call)
@@ -134,7 +134,7 @@ def test_a_call_that_ends_while_its_answer_leaves_takes_nothing(
 
 
 def test_a_leased_task_that_did_not_leave_comes_back_once(
-    switches: Switches, poll: Poll, entry: Entry
+    switches: Behaviour, poll: Poll, entry: QueuedTask
 ) -> None:
     switches.lease = 0.0
     assert [task.id for task in poll(Call())] == ["x"]

@@ -42,7 +42,7 @@ class Left:
 
     def taken(self, moment: float) -> "Left":
         """The hub has it."""
-        self._changes += store.cross_out(self._number, now=moment)
+        self._changes += store.mark_delivered(self._number, now=moment)
         return self
 
     def write(self) -> None:

@@ -14,7 +14,11 @@ from arbvantage_provider import Provider
 from arbvantage_provider.task import Task
 from arbvantage_provider.testing import LocalHub, running
 from arbvantage_provider.worker.delivery.journal import list_rows
-from arbvantage_provider.worker.delivery.tracker import IN_MEMORY, Done, Kept
+from arbvantage_provider.worker.delivery.tracker import (
+    IN_MEMORY,
+    DedupCache,
+    FinishedTask,
+)
 
 TEXT = b'{"status":"success","message":"","data":{"item":"stored"}}'
 NOW = time.time()
@@ -287,9 +291,9 @@ def test_a_task_that_arrived_in_the_future_is_as_young_as_can_be(
 
 
 def test_what_is_kept_while_the_clock_is_ahead_goes_a_day_after_it_is_right() -> None:
-    done = Done(IN_MEMORY)
+    done = DedupCache(IN_MEMORY)
     for number in (1, 2):
-        done.keep(bytes([number]), Kept(number, 10, NOW + YEAR))
+        done.keep(bytes([number]), FinishedTask(number, 10, NOW + YEAR))
 
     assert done.drop_old(NOW) == []
     gone = done.drop_old(NOW + IN_MEMORY.seconds + 1)

@@ -20,7 +20,7 @@ from arbvantage_provider import ConfigError, JournalError, Provider
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.task import Task
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.delivery.journal import Journal, writer
+from arbvantage_provider.worker.delivery.journal import JournalWriter, writer
 from arbvantage_provider.worker.delivery.journal.store import Store
 from arbvantage_provider.worker.runtime.event_loop import MOST_THREADS
 
@@ -391,7 +391,9 @@ def test_who_waits_while_a_forced_commit_is_under_way_is_woken(
 
     async def wait_twice() -> None:
         store = Store(str(path), provider="tested", hub="hub:1", sync="full")
-        journal = Journal(store, clock=SystemClock(), logger=logging.getLogger("x"))
+        journal = JournalWriter(
+            store, clock=SystemClock(), logger=logging.getLogger("x")
+        )
         monkeypatch.setattr(Store, "write", hold)
         task = Task(id="a", action="order", payload=b"{}")
         journal.note_arrival(1, b"0" * 16, task, now=0.0)

@@ -1,16 +1,16 @@
 """What one process remembers of shared limits stays small."""
 
-from arbvantage_provider.rate_limit.redis.limit_state import MOST_KEYS, Memory
+from arbvantage_provider.rate_limit.redis.limit_state import MOST_KEYS, LimitState
 
 MINUTE = 60_000_000
 
 
-def note(memory: Memory, key: bytes, *, ahead: float, now: float) -> None:
+def note(memory: LimitState, key: bytes, *, ahead: float, now: float) -> None:
     memory.note(key, mark=int((now + ahead) * 1e6), ahead=ahead, now=now, owned=True)
 
 
 def test_of_any_number_of_keys_the_last_ones_are_remembered() -> None:
-    memory = Memory(MINUTE, 1)
+    memory = LimitState(MINUTE, 1)
 
     for number in range(50_000):
         note(memory, b"%d" % number, ahead=3600, now=number / 1000)
@@ -21,7 +21,7 @@ def test_of_any_number_of_keys_the_last_ones_are_remembered() -> None:
 
 
 def test_what_says_nothing_anymore_is_forgotten_first() -> None:
-    memory = Memory(MINUTE, 1, most=3)
+    memory = LimitState(MINUTE, 1, most=3)
     note(memory, b"busy", ahead=60, now=0)
     note(memory, b"idle", ahead=1, now=0)
     note(memory, b"busy too", ahead=60, now=0)
@@ -33,7 +33,7 @@ def test_what_says_nothing_anymore_is_forgotten_first() -> None:
 
 
 def test_what_was_asked_for_longest_ago_is_forgotten_next() -> None:
-    memory = Memory(MINUTE, 1, most=2)
+    memory = LimitState(MINUTE, 1, most=2)
     for key in (b"a", b"b", b"a", b"c"):
         note(memory, key, ahead=60, now=0)
 
@@ -41,7 +41,7 @@ def test_what_was_asked_for_longest_ago_is_forgotten_next() -> None:
 
 
 def test_a_share_is_lent_to_no_more_keys_than_can_be_remembered() -> None:
-    memory = Memory(MINUTE, 1, most=2)
+    memory = LimitState(MINUTE, 1, most=2)
 
     lent = [
         memory.lend(key, share=1.0, patience=0, now=now)
@@ -52,7 +52,7 @@ def test_a_share_is_lent_to_no_more_keys_than_can_be_remembered() -> None:
 
 
 def test_what_was_lent_claims_no_more_than_the_whole_bucket() -> None:
-    memory = Memory(MINUTE, 2)
+    memory = LimitState(MINUTE, 2)
     for _ in range(3):
         memory.lend(b"a", share=0.1, patience=10**6, now=0)
 
@@ -62,7 +62,7 @@ def test_what_was_lent_claims_no_more_than_the_whole_bucket() -> None:
 
 
 def test_what_the_server_told_last_is_claimed_until_it_is_past() -> None:
-    memory = Memory(MINUTE, 2)
+    memory = LimitState(MINUTE, 2)
     note(memory, b"a", ahead=30, now=100)
 
     claims = [memory.claim(b"a", now) for now in (100, 129, 130)]

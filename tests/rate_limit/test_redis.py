@@ -302,7 +302,7 @@ def test_a_loop_that_is_closed_is_forgotten(new_shared: NewShared) -> None:
     for _ in range(3):
         on_loop(monitor, monitor.reserve_async(0))
 
-    server: Any = vars(monitor)["_server"]
+    server: Any = vars(monitor)["_client"]
     assert len(server._loops) == 1
 
 

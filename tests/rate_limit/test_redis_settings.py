@@ -11,7 +11,7 @@ from redis import ConnectionPool
 
 from arbvantage_provider.exceptions import ConfigError
 from arbvantage_provider.rate_limit import RedisRateLimitMonitor
-from arbvantage_provider.rate_limit.redis.client import Address
+from arbvantage_provider.rate_limit.redis.client import RedisAddress
 
 URL = "redis://127.0.0.1:6379/0"
 NO_NUMBER: list[Any] = [
@@ -159,7 +159,7 @@ def test_what_stands_before_a_url_by_mistake_changes_nothing(
 ) -> None:
     pools: Any = ConnectionPool
 
-    pool = pools.from_url(Address(f"{before}{scheme}://h").url)
+    pool = pools.from_url(RedisAddress(f"{before}{scheme}://h").url)
 
     assert pool.connection_class.__name__ == kind
 

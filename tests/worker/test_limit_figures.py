@@ -279,7 +279,7 @@ def test_a_provider_without_limits_runs_nothing_of_them(hub: LocalHub) -> None:
 
     # Whether there is a limit is asked for once a task, and twice a poll.
     assert calls["Limits.holds"] == 40
-    asked = {"Limits.holds", "Limits.gates_polls"}
+    asked = {"Limits.holds", "Limits.limits_polls"}
     once = {name for name, count in calls.items() if count <= 2}
     assert set(calls) <= asked | once
 

@@ -10,7 +10,7 @@ import pytest
 from arbvantage_provider import HubError, Provider
 from arbvantage_provider.testing import LocalHub, running
 from arbvantage_provider.worker.delivery import submitter
-from arbvantage_provider.worker.delivery.tracker import Ledger
+from arbvantage_provider.worker.delivery.tracker import TaskTracker
 
 Make = Callable[..., Provider]
 
@@ -18,14 +18,14 @@ Make = Callable[..., Provider]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The waits are a hundredth of what they are."""
-    for name in ("FIRST_WAIT", "LONGEST_WAIT", "FIRST_PARKED_WAIT"):
+    for name in ("FIRST_WAIT", "LONGEST_WAIT", "FIRST_DEFERRED_WAIT"):
         monkeypatch.setattr(submitter, name, getattr(submitter, name) / 100)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is parked is tried once more when the provider stops, and not before."""
-    for name in ("FIRST_PARKED_WAIT", "LONGEST_PARKED_WAIT"):
+    for name in ("FIRST_DEFERRED_WAIT", "LONGEST_DEFERRED_WAIT"):
         monkeypatch.setattr(submitter, name, 10**6)
 
 
@@ -143,7 +143,7 @@ def test_a_delivery_of_what_is_parked_is_answered_after_the_last_try(
 def test_a_parked_result_that_proves_too_large_leaves_its_room_to_others(
     hub: LocalHub, make_provider: Make, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submitter, "MOST_PARKED_BYTES", 40_000)
+    monkeypatch.setattr(submitter, "MOST_DEFERRED_BYTES", 40_000)
     provider = make_provider(max_concurrency=1, shutdown_timeout=0.2)
     provider.actions.register("write")(lambda: "x" * 30_000)
     hub.fail_submits("INTERNAL", times=submitter.PATIENCE, id="large")
@@ -176,7 +176,7 @@ def test_while_no_result_is_taken_polling_slows_and_stops(
 def test_parked_results_are_bounded(
     hub: LocalHub, make_provider: Make, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submitter, "MOST_PARKED", 3)
+    monkeypatch.setattr(submitter, "MOST_DEFERRED", 3)
     for number in range(10):
         hub.fail_submits("INTERNAL", times=10_000, id=f"poisonous-{number}")
     provider = make_provider(max_concurrency=2, shutdown_timeout=0.2)
@@ -198,8 +198,8 @@ def test_the_log_says_what_is_parked(
         hub.submit("echo", id="slow").result(30)
 
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    (parked,) = [line for line in lines if line["event"] == "result parked"]
-    assert (parked["task"], parked["tries"]) == ("slow", 5)
+    (deferred,) = [line for line in lines if line["event"] == "result parked"]
+    assert (deferred["task"], deferred["tries"]) == ("slow", 5)
 
 
 @pytest.fixture(params=[ValueError, SystemExit, RecursionError])
@@ -208,7 +208,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, request: Any) -> Callable[[str], No
 
     def fail_at(place: str) -> None:
         owner, _, name = place.partition(".")
-        part: Any = {"ledger": Ledger, "submitter": submitter.Submitter}[owner]
+        part: Any = {"tracker": TaskTracker, "submitter": submitter.Submitter}[owner]
         method, calls = getattr(part, name), iter([True])
 
         def fail(self: Any, *args: Any) -> Any:
@@ -221,7 +221,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, request: Any) -> Callable[[str], No
     return fail_at
 
 
-@pytest.mark.parametrize("place", ["submitter._offer", "ledger.finish"])
+@pytest.mark.parametrize("place", ["submitter._send_once", "tracker.finish"])
 def test_whatever_goes_wrong_with_a_parked_result_it_is_sent_again(  # noqa: PLR0913
     hub: LocalHub,
     make_provider: Make,

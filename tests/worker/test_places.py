@@ -11,7 +11,10 @@ from arbvantage_provider import Provider, RegistrationError
 from arbvantage_provider.clock import SystemClock
 from arbvantage_provider.rate_limit import TimeBasedRateLimitMonitor
 from arbvantage_provider.testing import LocalHub, running
-from arbvantage_provider.worker.limits.concurrency import Places, WaitingRoom
+from arbvantage_provider.worker.limits.concurrency import (
+    ConcurrencyLimiter,
+    WaiterBudget,
+)
 
 
 class FakeCall:
@@ -122,20 +125,22 @@ def test_a_task_that_waits_for_a_place_does_not_keep_a_limit_from_polling() -> N
 def test_places_that_are_freed_together_all_go_to_those_who_wait() -> None:
     async def run() -> int:
         clock = SystemClock()
-        places = Places(clock=clock, ending=asyncio.Event(), room=WaitingRoom(100))
+        limiter = ConcurrencyLimiter(
+            clock=clock, ending=asyncio.Event(), budget=WaiterBudget(100)
+        )
         action: Any = SimpleNamespace(name="crowd", max_concurrency=2)
         calls: list[Any] = [
             FakeCall(action, deadline=clock.monotonic() + 60, timeout=60)
             for _ in range(4)
         ]
         for call in calls[:2]:
-            await places.take(call, lambda: None)
-        waiting = asyncio.create_task(places.take(calls[2], lambda: None))
+            await limiter.take(call, lambda: None)
+        waiting = asyncio.create_task(limiter.take(calls[2], lambda: None))
         await asyncio.sleep(0)
-        places.free(calls[0])
-        places.free(calls[1])
+        limiter.free(calls[0])
+        limiter.free(calls[1])
         # One of the two places went to the one that waited; the other is free.
-        await asyncio.wait_for(places.take(calls[3], lambda: None), 5)
+        await asyncio.wait_for(limiter.take(calls[3], lambda: None), 5)
         await waiting
         return len(calls)
 

@@ -5,13 +5,13 @@ from typing import Final
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import RateLimitUnavailableError
-from arbvantage_provider.rate_limit.notices import tell
+from arbvantage_provider.rate_limit.notices import notify
 
 HOLD_OFF: Final = 0.5
 """Seconds after a failure in which nobody asks; then one does, for all."""
 
 
-class Outage:
+class RedisCircuitBreaker:
     """Remembers that a server does not answer, so that not everybody waits for it.
 
     Args:
@@ -54,7 +54,7 @@ class Outage:
         if begins:
             line = f"{limit!r} is unavailable; {instead}: {error}"
             fields = {"instead": instead, "reason": str(error)}
-            tell("warning", limit, "a limit is unavailable", line=line, **fields)
+            notify("warning", limit, "a limit is unavailable", line=line, **fields)
 
     def note_answer(self, limit: object) -> None:
         """The server answered; the first time after a failure is logged."""
@@ -64,4 +64,4 @@ class Outage:
             ends, self._reason = bool(self._reason), ""
         if ends:
             text = "a limit is available again"
-            tell("info", limit, text, line=f"{limit!r} is available again")
+            notify("info", limit, text, line=f"{limit!r} is available again")

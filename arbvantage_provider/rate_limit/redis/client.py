@@ -46,7 +46,7 @@ class Reply:
     ahead: int
 
 
-class Address:
+class RedisAddress:
     """Where a server is, and what it takes to get in; only the former is shown.
 
     Args:
@@ -102,7 +102,7 @@ class _Connections:
             task.exception()  # who asked may be gone
 
 
-class Server:
+class RedisClient:
     """A Redis or Valkey server, and its connections.
 
     Args:
@@ -120,7 +120,7 @@ class Server:
 
     def __init__(
         self,
-        address: Address,
+        address: RedisAddress,
         *,
         connect_timeout: float,
         command_timeout: float,

@@ -19,7 +19,7 @@ _PAST: Final = -math.inf
 
 
 @dataclass(slots=True, kw_only=True)
-class Entry:
+class KeyState:
     """What is known of one limit; moments are of this process's clock, in seconds.
 
     Attributes:
@@ -43,7 +43,7 @@ class Entry:
         return max(self.owned, self.heard, self.lent)
 
 
-class Memory:
+class LimitState:
     """The limits that one monitor asked for, each a bucket with the same settings.
 
     Args:
@@ -57,15 +57,15 @@ class Memory:
         self._interval = interval / 1e6
         self._burst = burst
         self._most = most
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._known: OrderedDict[bytes, KeyState] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._known)
 
-    def find(self, key: bytes) -> Entry | None:
+    def find(self, key: bytes) -> KeyState | None:
         """What is known of a limit, or ``None``."""
-        return self._entries.get(key)
+        return self._known.get(key)
 
     def claim(self, key: bytes, now: float) -> tuple[int, int]:
         """What the server must not have forgotten: its own moment, and how far ahead.
@@ -75,14 +75,14 @@ class Memory:
             distance is 0 there is nothing to claim.
         """
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
+            known = self._known.get(key)
+            if known is None:
                 return 0, 0
             # What was lent is a share: it never claims more than the whole bucket.
-            lent = min(entry.lent - now, self._interval * self._burst)
-            if lent > entry.owned - now:
+            lent = min(known.lent - now, self._interval * self._burst)
+            if lent > known.owned - now:
                 return 0, _to_micros(lent)
-            return entry.mark, _to_micros(entry.owned - now)
+            return known.mark, _to_micros(known.owned - now)
 
     def note(
         self, key: bytes, *, mark: int, ahead: float, now: float, owned: bool
@@ -97,11 +97,11 @@ class Memory:
             owned: whether it comes with a permit.
         """
         with self._lock:
-            entry = self._open(key, now)
-            entry.heard, entry.asked = now + ahead, now
+            known = self._open(key, now)
+            known.heard, known.asked = now + ahead, now
             # Answers may overtake each other; the server's clock may be set back.
-            if owned and now + ahead > entry.owned:
-                entry.mark, entry.owned = mark, now + ahead
+            if owned and now + ahead > known.owned:
+                known.mark, known.owned = mark, now + ahead
 
     def take_back(self, key: bytes, mark: int) -> None:
         """A permit was given back: what it set is not to be claimed.
@@ -111,11 +111,11 @@ class Memory:
             mark: the moment that it had set.
         """
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None and entry.mark == mark:
-                entry.mark -= self._micros
-                entry.owned -= self._interval
-                entry.heard = entry.asked = _PAST
+            known = self._known.get(key)
+            if known is not None and known.mark == mark:
+                known.mark -= self._micros
+                known.owned -= self._interval
+                known.heard = known.asked = _PAST
 
     def lend(
         self, key: bytes, *, share: float, patience: float, now: float
@@ -128,10 +128,10 @@ class Memory:
             Whether it was taken, and the seconds until its moment.
         """
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None and not self._make_room(now):
+            known = self._known.get(key)
+            if known is None and not self._make_room(now):
                 return False, self._interval
-            full = max(entry.full if entry else _PAST, now)
+            full = max(known.full if known else _PAST, now)
             interval = self._interval / share
             burst = max(math.floor(self._burst * share), 1)
             wait = max(full - (burst - 1) * interval - now, 0.0)
@@ -140,24 +140,24 @@ class Memory:
             self._open(key, now).lent = full + interval
             return True, wait
 
-    def _open(self, key: bytes, now: float) -> Entry:
-        """The entry of a key, made and put last where there is none."""
-        entry = self._entries.get(key)
-        if entry is None:
+    def _open(self, key: bytes, now: float) -> KeyState:
+        """The state of a key, made and put last where there is none."""
+        known = self._known.get(key)
+        if known is None:
             if not self._make_room(now):
-                self._entries.popitem(last=False)
-            entry = self._entries[key] = Entry()
-        self._entries.move_to_end(key)
-        return entry
+                self._known.popitem(last=False)
+            known = self._known[key] = KeyState()
+        self._known.move_to_end(key)
+        return known
 
     def _make_room(self, now: float) -> bool:
         """Drop some of the oldest that say nothing anymore; whether there is room."""
-        if len(self._entries) < self._most:
+        if len(self._known) < self._most:
             return True
-        for key in list(islice(self._entries, _LOOKS)):
-            if self._entries[key].full <= now:
-                del self._entries[key]
-        return len(self._entries) < self._most
+        for key in list(islice(self._known, _LOOKS)):
+            if self._known[key].full <= now:
+                del self._known[key]
+        return len(self._known) < self._most
 
 
 def _to_micros(seconds: float) -> int:

@@ -16,9 +16,9 @@ from arbvantage_provider.rate_limit.monitor import (
     Reservation,
     ReservingRateLimitMonitor,
 )
-from arbvantage_provider.rate_limit.redis.circuit_breaker import Outage
-from arbvantage_provider.rate_limit.redis.client import Address, Reply, Server
-from arbvantage_provider.rate_limit.redis.limit_state import Memory
+from arbvantage_provider.rate_limit.redis.circuit_breaker import RedisCircuitBreaker
+from arbvantage_provider.rate_limit.redis.client import RedisAddress, RedisClient, Reply
+from arbvantage_provider.rate_limit.redis.limit_state import LimitState
 from arbvantage_provider.rate_limit.validation import (
     LONGEST,
     check_burst,
@@ -94,15 +94,15 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
         if fallback_share is not None:
             self._share = check_part("fallback_share", fallback_share)
         self._clock = clock
-        self._address = Address(url)
-        self._server = Server(
+        self._address = RedisAddress(url)
+        self._client = RedisClient(
             self._address,
             connect_timeout=check_seconds("connect_timeout", connect_timeout),
             command_timeout=check_seconds("command_timeout", command_timeout),
             max_connections=check_count("max_connections", max_connections),
         )
-        self._outage = Outage(clock)
-        self._memory = Memory(self._interval, self._burst)
+        self._breaker = RedisCircuitBreaker(clock)
+        self._state = LimitState(self._interval, self._burst)
         rate = f"requests_per_minute={requests_per_minute!r}, burst_size={burst_size!r}"
         self._shown = f"{self._address!r}, key={key!r}, {rate}"
 
@@ -150,7 +150,7 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
                 await self._ask_async(name, "release", mark)
             except RateLimitUnavailableError:
                 return
-            self._memory.take_back(name, mark)
+            self._state.take_back(name, mark)
 
     @override
     async def check_rate_limits_async(
@@ -212,7 +212,7 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
     @override
     async def close_async(self) -> None:
         """Close what is idle on this event loop; the next call opens new ones."""
-        await self._server.close_async()
+        await self._client.close_async()
 
     # For callers that block.
 
@@ -233,7 +233,7 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
                 self._ask(name, "release", mark)
             except RateLimitUnavailableError:
                 return
-            self._memory.take_back(name, mark)
+            self._state.take_back(name, mark)
 
     @override
     def check_rate_limits(self) -> RateLimits | None:
@@ -281,7 +281,7 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
 
     def close(self) -> None:
         """Close what is idle of all threads; the next call opens new ones."""
-        self._server.close()
+        self._client.close()
 
     # What is known without asking.
 
@@ -296,21 +296,21 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
         Returns:
             The number; ``None`` if there was no answer lately.
         """
-        entry = self._memory.find(self._spell(key))
+        known = self._state.find(self._spell(key))
         now = self._clock.monotonic()
-        if entry is None or now > max(entry.full, entry.asked) + _TRUSTED:
+        if known is None or now > max(known.full, known.asked) + _TRUSTED:
             return None
-        used = math.ceil((entry.full - now) * 1e6 / self._interval)
+        used = math.ceil((known.full - now) * 1e6 / self._interval)
         return min(max(self._burst - used, 0), self._burst)
 
     def _recall(self, name: bytes) -> float | None:
         """The wait by the last answer; ``None`` if that says nothing anymore."""
-        entry = self._memory.find(name)
-        if entry is None:
+        known = self._state.find(name)
+        if known is None:
             return None
         now = self._clock.monotonic()
-        free = entry.full - (self._burst - 1) * self._interval / 1e6
-        if now > max(free, entry.asked) + _TRUSTED:
+        free = known.full - (self._burst - 1) * self._interval / 1e6
+        if now > max(free, known.asked) + _TRUSTED:
             return None
         return max(free - now, 0.0)
 
@@ -340,35 +340,35 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
         return b"rate_limit:%b:{%b}" % (self._key.encode(), raw)
 
     def _ask(self, name: bytes, what: str, amount: int = 0) -> Reply:
-        self._outage.check()
+        self._breaker.check()
         words = self._word(name, what, amount)
         try:
-            reply = self._server.call(name, words)
+            reply = self._client.call(name, words)
         except RateLimitUnavailableError as error:
             self._note_failure(error)
             raise
-        self._outage.note_answer(self)
+        self._breaker.note_answer(self)
         return reply
 
     async def _ask_async(self, name: bytes, what: str, amount: int = 0) -> Reply:
-        self._outage.check()
+        self._breaker.check()
         words = self._word(name, what, amount)
-        asked = self._server.begin(name, words)
+        asked = self._client.begin(name, words)
         undo = partial(self._undo, name, what)
         try:
-            await asyncio.wait([asked], timeout=self._server.timeout)
+            await asyncio.wait([asked], timeout=self._client.timeout)
         except asyncio.CancelledError:
             asked.add_done_callback(undo)
             raise
         try:
             if not asked.done():
                 asked.add_done_callback(undo)
-                raise self._server.explain(TimeoutError())
+                raise self._client.explain(TimeoutError())
             reply = asked.result()
         except RateLimitUnavailableError as error:
             self._note_failure(error)
             raise
-        self._outage.note_answer(self)
+        self._breaker.note_answer(self)
         return reply
 
     def _undo(self, name: bytes, what: str, asked: asyncio.Task[Reply]) -> None:
@@ -377,7 +377,7 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
             return
         reply = asked.result()
         if reply.done:
-            self._server.begin(name, self._word(name, "release", reply.mark))
+            self._client.begin(name, self._word(name, "release", reply.mark))
 
     def _word(self, name: bytes, what: str, amount: int) -> list[str | int]:
         """The arguments of the script."""
@@ -385,11 +385,11 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
         # What is given back was the last word: there is nothing to heal with it.
         known = (0, 0)
         if what != "release":
-            known = self._memory.claim(name, self._clock.monotonic())
+            known = self._state.claim(name, self._clock.monotonic())
         return [what, self._interval, tolerance, amount, *known]
 
     def _note(self, name: bytes, reply: Reply) -> Reservation:
-        self._memory.note(
+        self._state.note(
             name,
             mark=reply.mark,
             ahead=reply.ahead / 1e6,
@@ -406,7 +406,7 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
         instead = "trying on"
         if self._share is not None:
             instead = f"until it can, this process has {self._share:g} of the limit"
-        self._outage.note_failure(error, self, instead)
+        self._breaker.note_failure(error, self, instead)
 
     def _lend(
         self, name: bytes, patience: float, error: RateLimitUnavailableError
@@ -415,7 +415,7 @@ class RedisRateLimitMonitor(ReservingRateLimitMonitor):
         if self._share is None:
             raise error
         now = self._clock.monotonic()
-        granted, wait = self._memory.lend(
+        granted, wait = self._state.lend(
             name, share=self._share, patience=patience, now=now
         )
         return Reservation(granted=granted, wait=wait)

@@ -1,6 +1,6 @@
 """What a Redis server runs for a limit: one script, so each step is atomic.
 
-The rule is GCRA, as in ``rules.Bucket``, in whole microseconds of the server's own
+The algorithm is GCRA, as in ``algorithms.Bucket``, in whole microseconds of the server's own
 clock. Its state is one moment: when the bucket is full again. Taking a permit moves
 it one interval on; a permit is for the moment at which less than the burst is in use.
 

@@ -2,7 +2,7 @@
 
 What is sent again is the same in every field; the handler is not run again. While
 results wait, their slots do, so polling stops by itself. One result that the hub
-will not take while it takes others is parked: it is sent again more rarely, and its
+will not take while it takes others is deferred: it is sent again more rarely, and its
 slot is free.
 """
 
@@ -20,9 +20,9 @@ from arbvantage_provider.exceptions import (
     HubError,
 )
 from arbvantage_provider.task import Accepted, Refused, Result, Task
-from arbvantage_provider.worker.delivery.tracker import Entry, Ledger
-from arbvantage_provider.worker.metrics.counters import Figures
-from arbvantage_provider.worker.runtime.backoff import Waits
+from arbvantage_provider.worker.delivery.tracker import TaskTracker, TrackedTask
+from arbvantage_provider.worker.metrics.counters import Counters
+from arbvantage_provider.worker.runtime.backoff import Backoff
 
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 10.0
@@ -32,13 +32,13 @@ LONGEST_WORDS: Final = 500
 """Characters of a name or a reason that others gave, in an error that is to be short."""
 CUT: Final = b"... (cut: too large to send)"
 PATIENCE: Final = 5
-"""How often in a row a result is not taken, before it may be parked."""
-FIRST_PARKED_WAIT: Final = 5.0
-LONGEST_PARKED_WAIT: Final = 60.0
-MOST_PARKED: Final = 1_000
-MOST_PARKED_BYTES: Final = 64_000_000
+"""How often in a row a result is not taken, before it may be deferred."""
+FIRST_DEFERRED_WAIT: Final = 5.0
+LONGEST_DEFERRED_WAIT: Final = 60.0
+MOST_DEFERRED: Final = 1_000
+MOST_DEFERRED_BYTES: Final = 64_000_000
 LAST_TRY: Final = 1.0
-"""Seconds that the parked have for a last try when the provider stops."""
+"""Seconds that the deferred have for a last try when the provider stops."""
 
 
 class ResultTaker(Protocol):
@@ -59,11 +59,11 @@ class ResultTaker(Protocol):
         ...
 
 
-class Sending:
+class PendingResult:
     """One result on its way.
 
     Attributes:
-        entry: the task.
+        tracked: the task.
         result: what is sent; a shorter one, once that proved too large.
         size: bytes that it holds in memory, as long as it is not shrunk.
         failures: how often in a row it was not taken.
@@ -72,8 +72,8 @@ class Sending:
         is_shrunk: whether its text was replaced for that, or may not be.
     """
 
-    def __init__(self, entry: Entry, result: Result, answered: int) -> None:
-        self.entry: Entry = entry
+    def __init__(self, tracked: TrackedTask, result: Result, answered: int) -> None:
+        self.tracked: TrackedTask = tracked
         self.result: Result = result
         self.failures: int = 0
         self.answered: int = answered
@@ -88,13 +88,13 @@ class Submitter:
 
     Args:
         hub: takes them.
-        ledger: is told what became of them.
+        tracker: is told what became of them.
         clock: tells when a wait is over.
         stopping: set when the provider stops.
         logger_of: gives a logger whose lines name a task.
-        figures: counts them.
+        counters: counts them.
         on_wait: told the seconds of each wait while the hub takes no result.
-        hand_out: is given a task that came with the answer to a parked result, or
+        hand_out: is given a task that came with the answer to a deferred result, or
             was delivered once more while it was in flight.
 
     Attributes:
@@ -105,25 +105,25 @@ class Submitter:
         self,
         *,
         hub: ResultTaker,
-        ledger: Ledger,
+        tracker: TaskTracker,
         clock: Clock,
         stopping: asyncio.Event,
         logger_of: Callable[[Task], Any],
-        figures: Figures,
+        counters: Counters,
         on_wait: Callable[[float], None],
         hand_out: Callable[[Task], None],
     ) -> None:
         self._hub = hub
-        self._ledger = ledger
+        self._tracker = tracker
         self._clock = clock
         self._stopping = stopping
         self._logger_of = logger_of
-        self._figures = figures
+        self._counters = counters
         self._on_wait = on_wait
         self._hand_out = hand_out
         self.brings_tasks: bool = False
-        self._parked: dict[asyncio.Task[None], Sending] = {}
-        self._parked_bytes = 0
+        self._deferred: dict[asyncio.Task[None], PendingResult] = {}
+        self._deferred_bytes = 0
         self._last_try_ends: float | None = None
 
     def fit(self, result: Result) -> Result:
@@ -140,12 +140,12 @@ class Submitter:
         return shrink(result, reason)
 
     async def submit(
-        self, entry: Entry, result: Result, *, was_sent: bool = False
+        self, tracked: TrackedTask, result: Result, *, was_sent: bool = False
     ) -> Task | None:
-        """Send a result until the hub has it, will never take it, or it is parked.
+        """Send a result until the hub has it, will never take it, or it is deferred.
 
         Args:
-            entry: the task.
+            tracked: the task.
             result: its result.
             was_sent: whether the hub may have it already, from this process.
 
@@ -155,160 +155,163 @@ class Submitter:
         Raises:
             AuthenticationError: if the token is refused.
         """
-        sending = Sending(entry, result, self._figures.answered)
-        sending.failures = int(was_sent)
-        self._figures.submitting += 1
-        waits = Waits(FIRST_WAIT, LONGEST_WAIT)
-        is_parked = False
+        pending = PendingResult(tracked, result, self._counters.answered)
+        pending.failures = int(was_sent)
+        self._counters.submitting += 1
+        backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+        is_deferred = False
         try:
-            while (reply := await self._send(sending)) is None:
-                is_parked = self._park(sending)
-                if is_parked:
+            while (reply := await self._send(pending)) is None:
+                is_deferred = self._defer(pending)
+                if is_deferred:
                     return None
-                await self._wait(sending, waits.draw())
+                await self._wait(pending, backoff.next_wait())
             return reply.next_task
         finally:
-            if not is_parked:
-                self._figures.submitting -= 1
+            if not is_deferred:
+                self._counters.submitting -= 1
 
-    async def _wait(self, sending: Sending, wait: float) -> None:
-        if self._figures.answered == sending.answered:
+    async def _wait(self, pending: PendingResult, wait: float) -> None:
+        if self._counters.answered == pending.answered:
             self._on_wait(wait)
         await self._clock.wait(asyncio.Event(), wait)
 
-    async def _send(self, sending: Sending) -> Accepted | None:
+    async def _send(self, pending: PendingResult) -> Accepted | None:
         """Send it once; ``None``: it is to be sent again."""
-        entry, logger = sending.entry, partial(self._logger_of, sending.entry.task)
-        reply = await self._offer(sending)
+        tracked, logger = (
+            pending.tracked,
+            partial(self._logger_of, pending.tracked.task),
+        )
+        reply = await self._send_once(pending)
         if reply is None:
             return None
-        if isinstance(reply, Refused) and reply.too_large and not sending.is_shrunk:
-            await self._shrink(sending, reply)
-            return await self._send(sending)
+        if isinstance(reply, Refused) and reply.too_large and not pending.is_shrunk:
+            await self._shrink(pending, reply)
+            return await self._send(pending)
         if isinstance(reply, Accepted):
-            self._figures.answered += 1
-            self._figures.note_oversized(reply.oversized)
+            self._counters.answered += 1
+            self._counters.note_oversized(reply.oversized)
             self.brings_tasks = bool(reply.next_task or reply.oversized)
-        elif reply.is_known and (entry.is_repeated or sending.failures):
-            self._figures.answered += 1
+        elif reply.is_known and (tracked.is_repeated or pending.failures):
+            self._counters.answered += 1
             logger().info("the hub had the result already", reason=reply.reason)
         else:
-            self._figures.refused += 1
+            self._counters.refused += 1
             logger().error("result refused for good", reason=reply.reason)
-        again = self._ledger.finish(entry, sending.result)
+        again = self._tracker.finish(tracked, pending.result)
         if again is not None:
             self._hand_out(again)
         return reply if isinstance(reply, Accepted) else Accepted()
 
-    async def _offer(self, sending: Sending) -> Accepted | Refused | None:
+    async def _send_once(self, pending: PendingResult) -> Accepted | Refused | None:
         """What the hub says to it; ``None``: it cannot be reached, or not now."""
         reason = "there is no memory left to send it"
         try:
-            reply = await self._hub.submit_result(sending.result)
+            reply = await self._hub.submit_result(pending.result)
         except ConnectionError as error:
             reason = str(error)
         except MemoryError:
             # What the hub may have already has to stay as it is.
-            is_new = not (sending.failures or sending.entry.is_repeated)
-            if is_new and not sending.is_shrunk:
+            is_new = not (pending.failures or pending.tracked.is_repeated)
+            if is_new and not pending.is_shrunk:
                 return Refused(reason=reason, too_large=True)
         except (HubError, ConfigError):
             raise
         except Exception as error:  # noqa: BLE001 - it is kept, whatever this is
             reason = f"it could not be sent: {type(error).__name__}"
         else:
-            self._figures.note_contact()
+            self._counters.note_contact()
             return reply
-        sending.failures += 1
-        logger = self._logger_of(sending.entry.task)
-        logger.warning("result not taken yet", reason=reason, tries=sending.failures)
+        pending.failures += 1
+        logger = self._logger_of(pending.tracked.task)
+        logger.warning("result not taken yet", reason=reason, tries=pending.failures)
         return None
 
     def _log_excess(self, result: Result, reason: str) -> None:
         logger = self._logger_of(result.task)
         logger.error("result too large", bytes=len(result.text), reason=reason)
 
-    async def _shrink(self, sending: Sending, reply: Refused) -> None:
-        result = sending.result
+    async def _shrink(self, pending: PendingResult, reply: Refused) -> None:
+        result = pending.result
         self._log_excess(result, reply.reason)
-        if sending.entry.is_repeated and not sending.is_cut:
+        if pending.tracked.is_repeated and not pending.is_cut:
             # Its text was sent before, and has to stay as it was; but one from the
             # journal that is too large without its echo, too, was never taken.
-            sending.is_cut = True
-            sending.is_shrunk = not sending.entry.is_recovered
-            sending.result = result._replace(task=cut_echo(result.task))
+            pending.is_cut = True
+            pending.is_shrunk = not pending.tracked.is_recovered
+            pending.result = result._replace(task=cut_echo(result.task))
         else:
-            sending.is_shrunk = True
-            sending.result = shrink(result, reply.reason)
-            await self._ledger.answer(sending.entry, sending.result)
+            pending.is_shrunk = True
+            pending.result = shrink(result, reply.reason)
+            await self._tracker.note_result(pending.tracked, pending.result)
 
-    # --- parking -------------------------------------------------------------
+    # --- deferring -------------------------------------------------------------
 
-    def _park(self, sending: Sending) -> bool:
+    def _defer(self, pending: PendingResult) -> bool:
         """Free the slot of a result that the hub does not take, if it is the result.
 
-        It is, where others were taken since. Where none was, one is parked to find
+        It is, where others were taken since. Where none was, one is deferred to find
         out, as there may be a single slot.
         """
-        is_alone = self._figures.answered > sending.answered or not self._parked
-        if sending.failures < PATIENCE or not is_alone or self._stopping.is_set():
+        is_alone = self._counters.answered > pending.answered or not self._deferred
+        if pending.failures < PATIENCE or not is_alone or self._stopping.is_set():
             return False
-        if len(self._parked) >= MOST_PARKED:
+        if len(self._deferred) >= MOST_DEFERRED:
             return False
-        if self._parked_bytes + sending.size > MOST_PARKED_BYTES:
+        if self._deferred_bytes + pending.size > MOST_DEFERRED_BYTES:
             return False
-        logger = self._logger_of(sending.entry.task)
-        logger.error("result parked", tries=sending.failures)
-        parked = asyncio.create_task(self._send_parked(sending))
-        self._parked[parked] = sending
-        self._parked_bytes += sending.size
-        self._figures.parked += 1
-        parked.add_done_callback(self._unpark)
+        logger = self._logger_of(pending.tracked.task)
+        logger.error("result parked", tries=pending.failures)
+        deferred = asyncio.create_task(self._send_deferred(pending))
+        self._deferred[deferred] = pending
+        self._deferred_bytes += pending.size
+        self._counters.deferred += 1
+        deferred.add_done_callback(self._undefer)
         return True
 
-    async def _send_parked(self, sending: Sending) -> None:
-        waits = Waits(FIRST_PARKED_WAIT, LONGEST_PARKED_WAIT)
+    async def _send_deferred(self, pending: PendingResult) -> None:
+        backoff = Backoff(FIRST_DEFERRED_WAIT, LONGEST_DEFERRED_WAIT)
         reply, is_last = None, False
         while reply is None and not is_last:
-            is_last = await self._clock.wait(self._stopping, waits.draw())
-            reply = await self._try_parked(sending)
+            is_last = await self._clock.wait(self._stopping, backoff.next_wait())
+            reply = await self._try_parked(pending)
         if reply is not None and reply.next_task is not None:
             self._hand_out(reply.next_task)
 
-    async def _try_parked(self, sending: Sending) -> Accepted | None:
-        """Send a parked result once; ``None``: it stays parked."""
+    async def _try_parked(self, pending: PendingResult) -> Accepted | None:
+        """Send a deferred result once; ``None``: it stays deferred."""
         try:
-            return await self._send(sending)
+            return await self._send(pending)
         except (HubError, ConfigError):
             return None  # those that poll end the provider for this
         except (Exception, SystemExit) as error:  # noqa: BLE001 - nobody else would notice
-            self._figures.note_problem(error, sending.entry.task)
-            sending.failures += 1  # the hub may have it
-            return None if self._ledger.is_open(sending.entry) else Accepted()
+            self._counters.note_problem(error, pending.tracked.task)
+            pending.failures += 1  # the hub may have it
+            return None if self._tracker.is_open(pending.tracked) else Accepted()
 
-    def _unpark(self, parked: asyncio.Task[None]) -> None:
-        sending = self._parked.pop(parked)
-        self._parked_bytes -= sending.size
-        self._figures.parked -= 1
-        self._figures.submitting -= 1
-        if not parked.cancelled() and (error := parked.exception()):
-            self._figures.note_problem(error, sending.entry.task)
+    def _undefer(self, deferred: asyncio.Task[None]) -> None:
+        pending = self._deferred.pop(deferred)
+        self._deferred_bytes -= pending.size
+        self._counters.deferred -= 1
+        self._counters.submitting -= 1
+        if not deferred.cancelled() and (error := deferred.exception()):
+            self._counters.note_problem(error, pending.tracked.task)
 
-    async def wait_for_parked(self) -> None:
-        """Let the parked have a last try, which begins when the provider stops."""
-        if not (self._parked and self._stopping.is_set()):
+    async def wait_for_deferred(self) -> None:
+        """Let the deferred have a last try, which begins when the provider stops."""
+        if not (self._deferred and self._stopping.is_set()):
             return
         now = self._clock.monotonic()
         if self._last_try_ends is None:
             self._last_try_ends = now + LAST_TRY
         left = max(self._last_try_ends - now, 0.0)
-        await asyncio.wait(self._parked, timeout=left)
+        await asyncio.wait(self._deferred, timeout=left)
 
     async def close(self) -> None:
-        """End what is parked, after its last try."""
-        await self.wait_for_parked()
-        for parked in tuple(self._parked):
-            parked.cancel()
+        """End what is deferred, after its last try."""
+        await self.wait_for_deferred()
+        for deferred in tuple(self._deferred):
+            deferred.cancel()
 
 
 def shrink(result: Result, reason: str) -> Result:

@@ -16,7 +16,7 @@ from arbvantage_provider.exceptions import JournalError
 from arbvantage_provider.task import Result, Task
 
 if TYPE_CHECKING:  # SQLite is imported where there is a journal
-    from arbvantage_provider.worker.delivery.journal import Journal, Row
+    from arbvantage_provider.worker.delivery.journal import JournalWriter, Row
 
 
 MOST_REFUSED: Final = 1_000
@@ -29,7 +29,7 @@ UNTOLD: Final = (
     b'{"status":"error","data":null,'
     b'"message":"the task failed, and its error cannot be told"}'
 )
-OpenJournal: TypeAlias = "Callable[[], Journal] | None"
+OpenJournal: TypeAlias = "Callable[[], JournalWriter] | None"
 """Opens the file, on the loop; ``None``: there is no journal."""
 
 
@@ -52,7 +52,7 @@ IN_MEMORY: Final = Retention(tasks=1_000, size=1_000_000, seconds=86_400)
 IN_JOURNAL: Final = Retention(tasks=10_000, size=64_000_000, seconds=86_400)
 
 
-class Kept(NamedTuple):
+class FinishedTask(NamedTuple):
     """One task that is done.
 
     Attributes:
@@ -94,60 +94,62 @@ class Refusals:
             self._known.popitem(last=False)
 
 
-class Done:
+class DedupCache:
     """Tasks that are done, by their digests, within a retention."""
 
     def __init__(self, retention: Retention) -> None:
         self._retention = retention
-        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
+        self._finished: OrderedDict[bytes, FinishedTask] = OrderedDict()
         self._size = 0
 
     def __contains__(self, digest: bytes) -> bool:
-        return digest in self._kept
+        return digest in self._finished
 
-    def count(self, digest: bytes) -> Kept | None:
+    def count(self, digest: bytes) -> FinishedTask | None:
         """What is kept of a task that is delivered, and counts that; if anything."""
-        kept = self._kept.get(digest)
-        if kept is not None:
-            kept = self._kept[digest] = kept._replace(repeats=kept.repeats + 1)
-        return kept
+        finished = self._finished.get(digest)
+        if finished is not None:
+            finished = self._finished[digest] = finished._replace(
+                repeats=finished.repeats + 1
+            )
+        return finished
 
-    def keep(self, digest: bytes, kept: Kept) -> list[Kept]:
+    def keep(self, digest: bytes, finished: FinishedTask) -> list[FinishedTask]:
         """Keep one more; those that have to go for it, or itself if it is too large."""
-        if kept.size > self._retention.size:
-            return [kept]
-        before = self._kept.pop(digest, None)
+        if finished.size > self._retention.size:
+            return [finished]
+        before = self._finished.pop(digest, None)
         if before is not None:
             self._size -= before.size
-        self._kept[digest] = kept
-        self._size += kept.size
-        return self.drop_old(kept.taken)
+        self._finished[digest] = finished
+        self._size += finished.size
+        return self.drop_old(finished.taken)
 
-    def drop_old(self, now: float) -> list[Kept]:
+    def drop_old(self, now: float) -> list[FinishedTask]:
         """Those that have to go by now, in seconds since 1970."""
-        gone: list[Kept] = []
-        if self._kept and next(iter(self._kept.values())).taken > now:
+        gone: list[FinishedTask] = []
+        if self._finished and next(iter(self._finished.values())).taken > now:
             self._correct(now)
-        while self._kept and self._is_over(now):
-            _, old = self._kept.popitem(last=False)
+        while self._finished and self._is_over(now):
+            _, old = self._finished.popitem(last=False)
             self._size -= old.size
             gone.append(old)
         return gone
 
     def _correct(self, now: float) -> None:
         """The clock was ahead: what is from later than now would be kept for ever."""
-        for digest, kept in self._kept.items():
-            if kept.taken > now:
-                self._kept[digest] = kept._replace(taken=now)
+        for digest, finished in self._finished.items():
+            if finished.taken > now:
+                self._finished[digest] = finished._replace(taken=now)
 
     def _is_over(self, now: float) -> bool:
         most = self._retention
-        oldest = next(iter(self._kept.values()))
-        too_many = len(self._kept) > most.tasks or self._size > most.size
+        oldest = next(iter(self._finished.values()))
+        too_many = len(self._finished) > most.tasks or self._size > most.size
         return too_many or now - oldest.taken > most.seconds
 
 
-class Entry:
+class TrackedTask:
     """One task in flight.
 
     Attributes:
@@ -157,7 +159,7 @@ class Entry:
         written: the change to the journal that it came with.
         arrived: seconds since 1970, of one from the journal; else ``None``.
         runs: how many times its handler was begun, before this process too.
-        result: its answer, once there is one.
+        result: its result, once there is one.
         is_repeated: whether the hub may have the result already.
         repeats: how often it was delivered since it was done.
         again: the same task, if it was delivered once more in the meantime.
@@ -194,7 +196,7 @@ class Entry:
         return self.arrived is not None
 
 
-class Ledger:
+class TaskTracker:
     """What became of the tasks of one provider.
 
     Args:
@@ -216,16 +218,16 @@ class Ledger:
         self._open_journal = open_journal
         self._digest = _digest_briefly if open_journal is None else digest_task
         self._max_age = max_age
-        self._journal: Journal | None = None
+        self._journal: JournalWriter | None = None
         self._again: dict[bytes, Result] = {}
-        self._flying: dict[bytes, Entry] = {}
-        self._done = Done(IN_MEMORY if open_journal is None else IN_JOURNAL)
+        self._in_flight: dict[bytes, TrackedTask] = {}
+        self._cache = DedupCache(IN_MEMORY if open_journal is None else IN_JOURNAL)
         self._aside: set[bytes] = set()
         self._released: set[bytes] = set()
         self._numbers = 0
         self._latest = 0.0
 
-    def open(self) -> list[Entry]:
+    def open(self) -> list[TrackedTask]:
         """Open the journal; the tasks in it that the hub waits for, oldest first.
 
         Raises:
@@ -236,31 +238,31 @@ class Ledger:
         journal = self._journal = self._open_journal()
         self._numbers = journal.store.find_last_number()
         now, is_ahead = self._now(), False
-        entries: list[Entry] = []
+        found: list[TrackedTask] = []
         damaged: list[Row] = []
         for row in journal.store.list_rows():
             is_ahead = is_ahead or max(row.arrived, row.taken or 0.0) > now
-            if row.problem is not None or row.digest in self._flying:
+            if row.problem is not None or row.digest in self._in_flight:
                 damaged.append(row)  # where it is sound, two have one digest
-                self._set_aside(Entry(_name(row), row.digest))
+                self._set_aside(TrackedTask(_name(row), row.digest))
             elif row.taken is None:
-                entries.append(self._recover(row, now))
+                found.append(self._recover(row, now))
             else:
                 self._recall(row, row.taken, now)
         if is_ahead:
             journal.correct(now=now)
         if damaged:
             journal.report_damaged(damaged)
-        self._expire(self._done.drop_old(self._now()))
-        return entries
+        self._expire(self._cache.drop_old(self._now()))
+        return found
 
-    def _recover(self, row: "Row", now: float) -> Entry:
-        """The entry of a row whose result the hub has not taken."""
-        entry = self._flying[row.digest] = Entry(_name(row), row.digest)
-        entry.number, entry.runs = row.number, row.runs
-        entry.arrived = min(row.arrived, now)
-        entry.is_repeated = row.status is not None
-        return entry
+    def _recover(self, row: "Row", now: float) -> TrackedTask:
+        """The tracked task of a row whose result the hub has not taken."""
+        tracked = self._in_flight[row.digest] = TrackedTask(_name(row), row.digest)
+        tracked.number, tracked.runs = row.number, row.runs
+        tracked.arrived = min(row.arrived, now)
+        tracked.is_repeated = row.status is not None
+        return tracked
 
     def _recall(self, row: "Row", taken: float, now: float) -> None:
         """Keep the result of a row that is done for the rest of its time.
@@ -269,13 +271,13 @@ class Ledger:
         before one that came earlier.
         """
         self._latest = max(self._latest, min(taken, now))
-        self._keep(row.digest, Kept(row.number, row.size, self._latest))
+        self._keep(row.digest, FinishedTask(row.number, row.size, self._latest))
 
-    def _set_aside(self, entry: Entry) -> None:
+    def _set_aside(self, tracked: TrackedTask) -> None:
         """Neither run nor answer a task; when it comes again, it is in flight."""
-        if entry.digest and entry.digest not in self._flying:
-            self._flying[entry.digest] = entry
-            self._aside.add(entry.digest)
+        if tracked.digest and tracked.digest not in self._in_flight:
+            self._in_flight[tracked.digest] = tracked
+            self._aside.add(tracked.digest)
 
     @property
     def is_lasting(self) -> bool:
@@ -287,193 +289,197 @@ class Ledger:
         """Whether the journal cannot be written; no task should be taken then."""
         return self._journal is not None and self._journal.failing
 
-    def take(self, work: Task | Entry) -> Entry | None:
-        """The entry of a task that came; ``None``: it is in flight already."""
-        if isinstance(work, Entry):
+    def take(self, work: Task | TrackedTask) -> TrackedTask | None:
+        """The tracked task of a task that came; ``None``: it is in flight already."""
+        if isinstance(work, TrackedTask):
             return work if not work.is_recovered or self._load(work) else None
         digest = self._digest(work)
-        flying = self._flying.get(digest)
-        if flying is not None:
+        known = self._in_flight.get(digest)
+        if known is not None:
             self.redelivered += 1
             if digest in self._released:
                 self._released.discard(digest)
-                return self.take(flying)
-            flying.again = work
+                return self.take(known)
+            known.again = work
             return None
-        entry = Entry(work, digest)
+        tracked = TrackedTask(work, digest)
         try:
-            entry.result = self._find_result(entry)
+            tracked.result = self._find_result(tracked)
         except JournalError as error:
-            self._flying[digest] = entry
-            self._report_aside(entry, error)
+            self._in_flight[digest] = tracked
+            self._report_aside(tracked, error)
             return None
-        self._flying[digest] = entry
-        if entry.result is not None:
-            entry.is_repeated = True
+        self._in_flight[digest] = tracked
+        if tracked.result is not None:
+            tracked.is_repeated = True
         elif self._journal is not None:
-            self._numbers = entry.number = self._numbers + 1
+            self._numbers = tracked.number = self._numbers + 1
             try:
-                entry.written = self._journal.note_arrival(
-                    entry.number, digest, work, now=self._now()
+                tracked.written = self._journal.note_arrival(
+                    tracked.number, digest, work, now=self._now()
                 )
             except BaseException:
-                del self._flying[digest]
+                del self._in_flight[digest]
                 raise
-        return entry
+        return tracked
 
-    def _load(self, entry: Entry) -> bool:
+    def _load(self, tracked: TrackedTask) -> bool:
         """Read the rest of a task from the journal; whether it can be read."""
         if self._journal is not None:
             store = self._journal.store
             try:
-                entry.task = store.read_task(entry.number)
-                if entry.is_repeated:
-                    entry.result = Result(entry.task, *store.read_answer(entry.number))
+                tracked.task = store.read_task(tracked.number)
+                if tracked.is_repeated:
+                    tracked.result = Result(
+                        tracked.task, *store.read_answer(tracked.number)
+                    )
             except JournalError as error:
-                self._report_aside(entry, error)
+                self._report_aside(tracked, error)
                 return False
             except BaseException:
-                self.release(entry)
+                self.release(tracked)
                 raise
         return True
 
-    def _report_aside(self, entry: Entry, error: JournalError) -> None:
+    def _report_aside(self, tracked: TrackedTask, error: JournalError) -> None:
         """A row that could be read at the start cannot be read any more."""
-        self._aside.add(entry.digest)
+        self._aside.add(tracked.digest)
         if self._journal is not None:
-            self._journal.report_aside(entry.task.id, error)
+            self._journal.report_aside(tracked.task.id, error)
 
-    def _find_result(self, entry: Entry) -> Result | None:
+    def _find_result(self, tracked: TrackedTask) -> Result | None:
         """The result of the same task, if it is done."""
-        if entry.digest in self._done:
-            self._expire(self._done.drop_old(self._now()))
-        kept = self._done.count(entry.digest)
-        if kept is not None:
-            entry.repeats = kept.repeats
-        if entry.digest in self._again:
-            return self._again.pop(entry.digest)
-        if kept is None:
+        if tracked.digest in self._cache:
+            self._expire(self._cache.drop_old(self._now()))
+        finished = self._cache.count(tracked.digest)
+        if finished is not None:
+            tracked.repeats = finished.repeats
+        if tracked.digest in self._again:
+            return self._again.pop(tracked.digest)
+        if finished is None:
             return None
         self.redelivered += 1
-        entry.number, answer = kept.number, kept.answer
+        tracked.number, answer = finished.number, finished.answer
         if answer is None and self._journal is not None:
-            answer = self._journal.store.read_answer(kept.number)
-        return None if answer is None else Result(entry.task, *answer)
+            answer = self._journal.store.read_answer(finished.number)
+        return None if answer is None else Result(tracked.task, *answer)
 
-    def release(self, entry: Entry) -> None:
+    def release(self, tracked: TrackedTask) -> None:
         """Nobody handles a task any more: its next delivery is handled.
 
         Its handler is not called a second time.
         """
-        if entry.runs and entry.result is None:
-            entry.result = Result(entry.task, "error", UNTOLD)
-        self._released.add(entry.digest)
+        if tracked.runs and tracked.result is None:
+            tracked.result = Result(tracked.task, "error", UNTOLD)
+        self._released.add(tracked.digest)
 
-    def is_open(self, entry: Entry) -> bool:
+    def is_open(self, tracked: TrackedTask) -> bool:
         """Whether the hub still waits for a task."""
-        return self._flying.get(entry.digest) is entry
+        return self._in_flight.get(tracked.digest) is tracked
 
-    def judge(self, entry: Entry, *, idempotent: bool) -> str | None:
+    def judge(self, tracked: TrackedTask, *, idempotent: bool) -> str | None:
         """Why a task from the journal is not run, in words; ``None``: it is.
 
         Args:
-            entry: the task.
+            tracked: the task.
             idempotent: whether its action says that it may be run again.
         """
-        is_old = self._now() - (entry.arrived or 0.0) > self._max_age
-        if not entry.runs:
+        is_old = self._now() - (tracked.arrived or 0.0) > self._max_age
+        if not tracked.runs:
             waited = f"it waited in the journal for more than {self._max_age:g} s"
             return f"was not run: {waited}" if is_old else None
-        if idempotent and not is_old and entry.runs < MOST_RUNS:
+        if idempotent and not is_old and tracked.runs < MOST_RUNS:
             return None
-        times = f", {entry.runs} times" if entry.runs > 1 else ""
+        times = f", {tracked.runs} times" if tracked.runs > 1 else ""
         return (
             f"was interrupted: the provider died while it ran{times}; "
             "whether it took effect is not known"
         )
 
-    async def begin(self, entry: Entry) -> bool:
+    async def begin(self, tracked: TrackedTask) -> bool:
         """Note that the handler is about to be called; whether it may be.
 
         It may not where that cannot be written, and the provider stops.
         """
         # Before the file is waited for, which a stop may interrupt.
-        entry.runs += 1
+        tracked.runs += 1
         if self._journal is not None:
-            self._journal.note_start(entry.number, now=self._now())
+            self._journal.note_start(tracked.number, now=self._now())
             if not await self._journal.try_flush():
-                self.withdraw(entry)
+                self.withdraw(tracked)
                 return False
         return True
 
-    def withdraw(self, entry: Entry) -> None:
+    def withdraw(self, tracked: TrackedTask) -> None:
         """Note that the handler was not called, after all."""
-        entry.runs -= 1
+        tracked.runs -= 1
         if self._journal is not None:
-            self._journal.note_withdrawal(entry.number)
+            self._journal.note_withdrawal(tracked.number)
 
-    async def answer(self, entry: Entry, result: Result) -> None:
-        """Note a task's answer, before the hub is given it."""
+    async def note_result(self, tracked: TrackedTask, result: Result) -> None:
+        """Note a task's result, before the hub is given it."""
         if self._journal is not None:
-            self._journal.note_answer(entry.number, result)
-        entry.result = result
+            self._journal.note_answer(tracked.number, result)
+        tracked.result = result
         if self._journal is not None:
             await self._journal.flush()
 
-    def finish(self, entry: Entry, result: Result) -> Task | None:
-        """The hub has the answer, or will never take it.
+    def finish(self, tracked: TrackedTask, result: Result) -> Task | None:
+        """The hub has the result, or will never take it.
 
         Returns:
             The same task, where it was delivered once more in the meantime.
         """
         # What was answered without a handler is decided anew when it comes again.
-        is_stored = entry.is_repeated and not entry.is_recovered
-        is_over = bool(entry.runs) and result.status != "limit"
+        is_stored = tracked.is_repeated and not tracked.is_recovered
+        is_over = bool(tracked.runs) and result.status != "limit"
         if is_over:
-            self._keep_result(entry, result)
-        elif self._journal is not None and entry.digest not in self._done:
-            self._journal.forget(entry.number)
-        if entry.again is not None and (is_over or is_stored):
-            self._again[entry.digest] = result
+            self._keep_result(tracked, result)
+        elif self._journal is not None and tracked.digest not in self._cache:
+            self._journal.forget(tracked.number)
+        if tracked.again is not None and (is_over or is_stored):
+            self._again[tracked.digest] = result
         # The last step: where one before it fails, the result is sent once more.
-        del self._flying[entry.digest]
-        return entry.again
+        del self._in_flight[tracked.digest]
+        return tracked.again
 
-    def _keep_result(self, entry: Entry, result: Result) -> None:
+    def _keep_result(self, tracked: TrackedTask, result: Result) -> None:
         now = self._now()
         answer = None
         if self._journal is None:
             answer = (result.status, result.text)
         else:
-            self._journal.note_taken(entry.number, now=now)
-        self._keep(entry.digest, Kept(entry.number, len(result.text), now, answer))
+            self._journal.note_taken(tracked.number, now=now)
+        self._keep(
+            tracked.digest, FinishedTask(tracked.number, len(result.text), now, answer)
+        )
 
-    def _keep(self, digest: bytes, kept: Kept) -> None:
-        self._expire(self._done.keep(digest, kept))
+    def _keep(self, digest: bytes, finished: FinishedTask) -> None:
+        self._expire(self._cache.keep(digest, finished))
 
-    def _expire(self, gone: list[Kept]) -> None:
+    def _expire(self, gone: list[FinishedTask]) -> None:
         if self._journal is not None:
             for old in gone:
                 self._journal.expire(old.number)
 
-    def list_left(self) -> list[Entry]:
+    def list_left(self) -> list[TrackedTask]:
         """The tasks that the hub waits for, without those that were set aside.
 
         Of one that came again after it was done, the hub has the result.
         """
         return [
-            entry
-            for entry in self._flying.values()
-            if entry.digest not in self._aside
-            and (entry.is_recovered or not entry.is_repeated)
+            tracked
+            for tracked in self._in_flight.values()
+            if tracked.digest not in self._aside
+            and (tracked.is_recovered or not tracked.is_repeated)
         ]
 
-    def keeps(self, entry: Entry) -> bool:
+    def keeps(self, tracked: TrackedTask) -> bool:
         """Whether a task that the hub waits for is in the file, for the next start."""
         journal = self._journal
         if journal is None or journal.is_gone:
             return False
-        return journal.committed >= entry.written
+        return journal.committed >= tracked.written
 
     def hurry(self) -> None:
         """The provider stops: what has not begun waits for no disk that is full."""

@@ -1,9 +1,9 @@
-"""One task to one answer; the one place that catches what handlers raise.
+"""One task to one encoded response; the one place that catches what handlers raise.
 
 The steps are ``prepare`` (find the action, validate; the deadline starts), ``begin``
 (it starts anew, where the task waited), and ``run`` or ``run_async`` (bind the
 arguments, call the handler, respond, encode). Whatever happens in them, the task gets
-an answer.
+a response.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from copy import copy
 from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from arbvantage_provider.actions import Action, Actions
 from arbvantage_provider.actions.remote import Written, describe_misfit
-from arbvantage_provider.actions.result import keep_promise
+from arbvantage_provider.actions.result import validate_result
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.context import (
     NoTaskRateLimit,
@@ -35,18 +35,21 @@ from arbvantage_provider.responses import (
 )
 from arbvantage_provider.task import Task
 from arbvantage_provider.worker.call import (
-    Answer,
     Call,
-    Failure,
+    EncodedResponse,
+    TaskFailure,
     describe_timeout,
 )
-from arbvantage_provider.worker.execution.encoder import Format
-from arbvantage_provider.worker.execution.errors import describe_failure
-from arbvantage_provider.worker.execution.middleware import Seam
-from arbvantage_provider.worker.lifespan.manager import Lifespans
+from arbvantage_provider.worker.execution.encoder import ResponseEncoder
+from arbvantage_provider.worker.execution.errors import describe_error
+from arbvantage_provider.worker.execution.middleware import MiddlewareChain
+from arbvantage_provider.worker.lifespan.manager import LifespanManager
 
 ErrorHook: TypeAlias = Callable[[BaseException, Task], object]
 """Turns what a handler raised into a response, or a dict that is already one."""
+
+
+_OWN_FILES: Final = (__file__, Call.settle.__code__.co_filename)
 
 
 class Dispatcher:
@@ -57,32 +60,32 @@ class Dispatcher:
         profile: what handlers may know of the provider.
         timeout: seconds that a handler has where its action does not say.
         clock: tells when they are over.
-        formatter: writes responses.
+        encoder: writes responses.
         redactor: cuts the token out of messages.
         logger: the provider's.
         lifespans: make what handlers share, for one task or for a whole run.
         longest: how many bytes a payload, or an account, may have.
-        on_error: a user's own answer to what handlers raise, if any.
+        on_error: a user's own response to what handlers raise, if any.
 
     Attributes:
         find: the action of a name, or ``None``.
         injected: what they made, by the types that parameters ask for; empty while
             they are not open.
-        seam: where logging, counting and middleware hang.
-        limit_of: makes the limit that a task's handler may ask for by hand.
+        chain: where logging, counting and middleware hang.
+        limit_of: makes the limit that a task's handler may ask for.
     """
 
-    def __init__(  # noqa: PLR0913 - each is another room's part
+    def __init__(  # noqa: PLR0913 - each is another part's
         self,
         *,
         actions: Actions,
         profile: Profile,
         timeout: float,
         clock: Clock,
-        formatter: Format,
+        encoder: ResponseEncoder,
         redactor: Redactor,
         logger: Logger,
-        lifespans: Lifespans,
+        lifespans: LifespanManager,
         longest: int,
         on_error: ErrorHook | None = None,
     ) -> None:
@@ -94,10 +97,12 @@ class Dispatcher:
         self.clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
         self.limit_of: Callable[[Call], TaskRateLimit] = _make_no_limit
-        self.seam: Seam = Seam(profile.name, clock, self.logger_of)
+        self.chain: MiddlewareChain = MiddlewareChain(
+            profile.name, clock, self.logger_of
+        )
         self.find: Callable[[str], Action | None] = actions.find
         self._actions = actions
-        self._format = formatter
+        self._encoder = encoder
         self._redactor = redactor
         self._logger = logger
         self._on_error = on_error
@@ -108,14 +113,14 @@ class Dispatcher:
         twin.injected = values
         return twin
 
-    def reconfigure(self, *, formatter: Format, timeout: float) -> None:
+    def reconfigure(self, *, encoder: ResponseEncoder, timeout: float) -> None:
         """Answer the next tasks with other settings."""
-        self._format = formatter
-        self.profile = formatter.profile
+        self._encoder = encoder
+        self.profile = encoder.profile
         self.timeout = timeout
 
-    def prepare(self, task: Task) -> Call | Answer:
-        """Find the action and validate; an answer if the task cannot be run."""
+    def prepare(self, task: Task) -> Call | EncodedResponse:
+        """Find the action and validate; a response if the task cannot be run."""
         action = self.find(task.action)
         if action is None:
             return self.refuse(task, ActionNotFoundError(task.action, self._actions))
@@ -136,11 +141,11 @@ class Dispatcher:
         """Start the deadline anew, for a task that waited until now."""
         call.deadline = self.monotonic() + call.timeout
 
-    def run(self, call: Call) -> Answer:
+    def run(self, call: Call) -> EncodedResponse:
         """Call a sync handler on this thread; what it returns may have to be awaited.
 
         It cannot be interrupted: what it returns after its deadline is thrown
-        away, and the answer is the same as if it had not returned.
+        away, and the response is the same as if it had not returned.
         """
         try:
             value = call.action.invoke(call)
@@ -154,15 +159,15 @@ class Dispatcher:
                 return self._finish(call, value)
         return self.time_out(call)
 
-    def conclude(self, call: Call, result: Written) -> Answer:
-        """The answer for what a handler returned that ran elsewhere."""
+    def conclude(self, call: Call, result: Written) -> EncodedResponse:
+        """The response for what a handler returned that ran elsewhere."""
         status, message, problem, data = result
-        answer = self._format.frame(status, message, data, call.task.action)
+        encoded = self._encoder.frame(status, message, data, call.task.action)
         if problem:
-            answer = answer._replace(failure=Failure(problem, "error"))
-        return answer
+            encoded = encoded._replace(failure=TaskFailure(problem, "error"))
+        return encoded
 
-    async def run_async(self, call: Call) -> Answer:
+    async def run_async(self, call: Call) -> EncodedResponse:
         """Await an async handler; whoever waits for this cancels it in time.
 
         Raises:
@@ -185,26 +190,26 @@ class Dispatcher:
                 return self._finish(call, value)
         return self.time_out(call)
 
-    def time_out(self, call: Call) -> Answer:
-        """The answer to a task whose handler was not done at its deadline."""
+    def time_out(self, call: Call) -> EncodedResponse:
+        """The response to a task whose handler was not done at its deadline."""
         error = describe_timeout(call)
         call.cancelled = True
         return self.refuse(call.task, error, "task timed out")
 
-    def interrupt(self, task: Task) -> Answer:
-        """The answer to a task that was not done when the provider stopped."""
+    def interrupt(self, task: Task) -> EncodedResponse:
+        """The response to a task that was not done when the provider stopped."""
         problem = f"{task.action!r} was interrupted: the provider stopped"
         return self.refuse(task, ActionError(problem), "task interrupted")
 
     def refuse(
         self, task: Task, error: ActionError, event: str = "task refused"
-    ) -> Answer:
-        """The answer to a task that ends with an error of this package."""
-        answer = self._encode(task, describe_failure(error))
-        return answer._replace(failure=Failure(event, "warning", error))
+    ) -> EncodedResponse:
+        """The response to a task that ends with an error of this package."""
+        encoded = self._encode(task, describe_error(error))
+        return encoded._replace(failure=TaskFailure(event, "warning", error))
 
-    def _finish(self, call: Call, value: Any) -> Answer:
-        """What a handler returned, as an answer."""
+    def _finish(self, call: Call, value: Any) -> EncodedResponse:
+        """What a handler returned, as a response."""
         task = call.task
         try:
             # What most handlers return is a dict that says nothing of how it went.
@@ -213,19 +218,19 @@ class Dispatcher:
                 and "status" not in value
                 and call.action.result is None
             ):
-                return self._format.succeed(value, task.action)
+                return self._encoder.succeed(value, task.action)
             _close(value)
             response = respond(value)
             if call.action.result is not None:
-                response = keep_promise(call.action.result, response)
-            return self._format.encode(response, task.action)
+                response = validate_result(call.action.result, response)
+            return self._encoder.encode(response, task.action)
         except BaseException as error:  # noqa: BLE001 - a model's serialiser may raise anything
             problem, errors = describe_misfit(task.action, error)
-        answer = self._encode(task, Response("error", problem, errors))
-        return answer._replace(failure=Failure(problem, "error"))
+        encoded = self._encode(task, Response("error", problem, errors))
+        return encoded._replace(failure=TaskFailure(problem, "error"))
 
-    def fail(self, task: Task, error: BaseException) -> Answer:
-        """What a handler raised, as an answer."""
+    def fail(self, task: Task, error: BaseException) -> EncodedResponse:
+        """What a handler raised, as a response."""
         try:
             return self._fail(task, error)
         except BaseException as broken:  # noqa: BLE001 - a broken exception may raise anything
@@ -235,24 +240,24 @@ class Dispatcher:
             return self._fail(task, RuntimeError(problem))
         except BaseException:  # noqa: BLE001 - there may be no memory to look for secrets
             problem = f"the task failed, and its error cannot be told: {kind.__name__}"
-            answer = self._format.encode(Response("error", problem), task.action)
-            return answer._replace(failure=Failure(problem, "error"))
+            encoded = self._encoder.encode(Response("error", problem), task.action)
+            return encoded._replace(failure=TaskFailure(problem, "error"))
 
-    def _fail(self, task: Task, error: BaseException) -> Answer:
+    def _fail(self, task: Task, error: BaseException) -> EncodedResponse:
         if isinstance(error, ActionError):
-            failure = Failure("task failed", "warning", error)
+            failure = TaskFailure("task failed", "warning", error)
         else:
             error = _skip_own_frames(error)
-            failure = Failure("handler raised", "error", error, is_foreign=True)
+            failure = TaskFailure("handler raised", "error", error, is_foreign=True)
         return self._describe(task, error)._replace(failure=failure)
 
-    def _describe(self, task: Task, error: BaseException) -> Answer:
-        """The answer to an exception, in the words of the user's hook or in ours."""
+    def _describe(self, task: Task, error: BaseException) -> EncodedResponse:
+        """The response to an exception, in the words of the user's hook or in ours."""
         if self._on_error is not None:
             try:
                 value = self._on_error(error, task)
                 _close(value)
-                return self._format.take(value, task.action)
+                return self._encoder.take(value, task.action)
             except BaseException:  # noqa: BLE001 - SystemExit must not end the worker
                 self.logger_of(task).exception("handle_task_exception raised")
         return self._encode(task, self.describe(error, task.account))
@@ -260,16 +265,16 @@ class Dispatcher:
     def describe(self, error: BaseException, account: bytes) -> Response:
         """What a handler raised, as a response without the token or the account."""
         secrets = AccountSecrets(account)
-        return describe_failure(
+        return describe_error(
             error, lambda text: self._redactor.redact(text, secrets.values)
         )
 
-    def _encode(self, task: Task, response: Response) -> Answer:
+    def _encode(self, task: Task, response: Response) -> EncodedResponse:
         """Write a response whose data may be what a user put into an error."""
         try:
-            return self._format.encode(response, task.action)
+            return self._encoder.encode(response, task.action)
         except BaseException:  # noqa: BLE001 - a model's serialiser may raise anything
-            return self._format.encode(response._replace(data=None), task.action)
+            return self._encoder.encode(response._replace(data=None), task.action)
 
     def logger_of(self, task: Task) -> Logger:
         """A logger whose lines name the task."""
@@ -294,6 +299,6 @@ def _close(value: object) -> None:
 def _skip_own_frames(error: BaseException) -> BaseException:
     """The error, its traceback beginning with the handler's own frame."""
     frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
+    while frame is not None and frame.tb_frame.f_code.co_filename in _OWN_FILES:
         frame = frame.tb_next
     return error if frame is None else BaseException.with_traceback(error, frame)

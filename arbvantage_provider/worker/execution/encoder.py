@@ -21,16 +21,16 @@ from arbvantage_provider.responses import (
     is_response,
     respond,
 )
-from arbvantage_provider.worker.call import Answer
+from arbvantage_provider.worker.call import EncodedResponse
 
 _new: Final[Any] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-"""A named tuple's own constructor is a Python function, which this spares the answer
+"""A named tuple's own constructor is a Python function, which this spares the response
 that most tasks get."""
 _WRAPPING: Final = frozenset({"provider", "action", "response"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class ResponseEncoder:
     """Writes the responses of one provider.
 
     Attributes:
@@ -41,8 +41,8 @@ class Format:
     profile: Profile
     unified: bool
 
-    def succeed(self, data: object, action: str) -> Answer:
-        """The answer for plain data, which is what most handlers return.
+    def succeed(self, data: object, action: str) -> EncodedResponse:
+        """The response for plain data, which is what most handlers return.
 
         Raises:
             NotJSONError: if it cannot be written.
@@ -51,11 +51,11 @@ class Format:
         if self.unified:
             text = self._wrap(text, action)
         text = b'{"status":"success","message":"","data":%b}' % text
-        answer: Answer = _new(Answer, ("success", text, "", None))
-        return answer
+        encoded: EncodedResponse = _new(EncodedResponse, ("success", text, "", None))
+        return encoded
 
-    def encode(self, response: Response, action: str) -> Answer:
-        """The answer for a response.
+    def encode(self, response: Response, action: str) -> EncodedResponse:
+        """The response for a response.
 
         Raises:
             NotJSONError: if the data cannot be written.
@@ -66,8 +66,8 @@ class Format:
 
     def frame(  # noqa: PLR0917 - keywords cost
         self, status: str, message: str, data: bytes, action: str
-    ) -> Answer:
-        """The answer for data that is JSON text already."""
+    ) -> EncodedResponse:
+        """The response for data that is JSON text already."""
         if self.unified:
             data = self._wrap(data, action)
         return _write(status, message, data)
@@ -81,8 +81,8 @@ class Format:
         described: dict[str, Any] = decode_json(self.encode(response, action).text)
         return described
 
-    def take(self, value: object, action: str) -> Answer:
-        """The answer for a response, or for a dict that ``describe`` made.
+    def take(self, value: object, action: str) -> EncodedResponse:
+        """The response for a response, or for a dict that ``describe`` made.
 
         Raises:
             TypeError: if it is neither.
@@ -121,9 +121,11 @@ def _is_wrapped(data: object) -> bool:
     return isinstance(data, Mapping) and data.keys() >= _WRAPPING
 
 
-def _write(status: str, message: str, data: bytes) -> Answer:
+def _write(status: str, message: str, data: bytes) -> EncodedResponse:
     text = to_json(_as_unicode(message)) if message else b'""'
-    return Answer(status, b'%b%b,"data":%b}' % (_HEADS[status], text, data), message)
+    return EncodedResponse(
+        status, b'%b%b,"data":%b}' % (_HEADS[status], text, data), message
+    )
 
 
 def _as_unicode(text: str) -> str:

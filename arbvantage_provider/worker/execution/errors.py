@@ -14,7 +14,7 @@ LONGEST_MESSAGE = 10_000
 """Characters; an exception may carry a whole page of HTML."""
 
 
-def describe_failure(
+def describe_error(
     error: BaseException, redact: Callable[[str], str] = str
 ) -> Response:
     """What a task that ended with ``error`` is answered with.

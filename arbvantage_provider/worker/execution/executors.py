@@ -31,7 +31,7 @@ from arbvantage_provider.executors.pool import ProcessPool, count_cores
 from arbvantage_provider.executors.process import ProcessDiedError
 from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.handlers.invoke import read_arguments
-from arbvantage_provider.worker.call import Answer, Call
+from arbvantage_provider.worker.call import Call, EncodedResponse
 from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 from arbvantage_provider.worker.runtime.threads import ThreadPool
 
@@ -44,7 +44,7 @@ _PATIENCE: Final = 1.0
 """Seconds that executors have to end; nothing waits for them any longer."""
 
 
-class Held:
+class ManagedExecutor:
     """One executor of this run.
 
     Args:
@@ -205,7 +205,7 @@ class Executors:
 
     Args:
         actions: those that there are when it starts have their executors made then.
-        dispatcher: turns what a handler returned into an answer.
+        dispatcher: turns what a handler returned into a response.
         logger: told when an executor is made anew.
         slots: how many tasks may be in flight.
     """
@@ -217,7 +217,7 @@ class Executors:
         self._dispatcher = dispatcher
         self._logger = logger
         self._slots = slots
-        self._held: dict[int, Held] = {}
+        self._managed: dict[int, ManagedExecutor] = {}
         self._waiting: set[Future[Any]] = set()
         self._withdraws = False
         self._threads = ThreadPool(slots, "executor")
@@ -234,14 +234,18 @@ class Executors:
         for action in actions:
             check_found(action)
         modules = {find_module(action) for action in actions} - {""}
-        for held in {id(held): held for held in map(self._hold, actions)}.values():
-            await held.start(modules)
+        for managed in {
+            id(managed): managed for managed in map(self._manage, actions)
+        }.values():
+            await managed.start(modules)
 
-    async def run(self, call: Call) -> tuple[Answer, "asyncio.Future[Any] | None"]:
+    async def run(
+        self, call: Call
+    ) -> tuple[EncodedResponse, "asyncio.Future[Any] | None"]:
         """Run a handler in its executor.
 
         Returns:
-            The answer; and what is done when the handler is, if it is past its
+            The response; and what is done when the handler is, if it is past its
             deadline and cannot be ended.
 
         Raises:
@@ -249,31 +253,33 @@ class Executors:
             NotBegunError: if it was withdrawn.
         """
         retry = call.action.retry
-        waits = iter(()) if retry is None else retry.draw_waits()
+        backoff = iter(()) if retry is None else retry.draw_waits()
         first = call.attempt
         while True:
-            answer, late = await self._try(call, waits, is_first=call.attempt == first)
-            if isinstance(answer, Answer):
-                return answer, late
-            await call.wait(answer)
+            encoded, late = await self._try(
+                call, backoff, is_first=call.attempt == first
+            )
+            if isinstance(encoded, EncodedResponse):
+                return encoded, late
+            await call.wait(encoded)
 
     async def _try(
-        self, call: Call, waits: Iterator[float], *, is_first: bool
-    ) -> tuple[Answer | float, "asyncio.Future[Any] | None"]:
+        self, call: Call, backoff: Iterator[float], *, is_first: bool
+    ) -> tuple[EncodedResponse | float, "asyncio.Future[Any] | None"]:
         """One run of the handler; the seconds until the next, if there is one."""
         action = call.action
-        held = self._hold(action)
-        sending = asyncio.create_task(self._send(call, held))
+        managed = self._manage(action)
+        sending = asyncio.create_task(self._send(call, managed))
         try:
             is_sent = await self._wait(call, sending)
         finally:
             if not sending.done():  # nobody waits for it when it is sent at last
-                sending.add_done_callback(partial(_abandon_late, held))
+                sending.add_done_callback(partial(_abandon_late, managed))
         if not is_sent:
             return self._dispatcher.time_out(call), sending
         future = sending.result()
         if isinstance(future, BaseException):
-            return self._dispatcher.fail(call.task, _word(action, future)), None
+            return self._dispatcher.fail(call.task, _explain(action, future)), None
         over = _watch(future)
         try:
             # The time that a call waits for a process of ours is not the handler's.
@@ -284,18 +290,20 @@ class Executors:
             is_over = await self._wait(call, over)
         except asyncio.CancelledError:
             call.cancelled = True
-            held.abandon(future)
+            managed.abandon(future)
             raise
         if is_over:
-            return await self._read(call, future, waits)
-        return self._dispatcher.time_out(call), await _leave(held, future, over)
+            return await self._read(call, future, backoff)
+        return self._dispatcher.time_out(call), await _leave(managed, future, over)
 
-    async def _send(self, call: Call, held: Held) -> Future[bytes] | BaseException:
+    async def _send(
+        self, call: Call, managed: ManagedExecutor
+    ) -> Future[bytes] | BaseException:
         """The future of a call, or what was raised instead."""
         try:
             # Classes of the user's say how they are pickled, and may take any time.
             packed = await self._threads.run(partial(_pack, call))
-            return CancelledError() if call.cancelled else await held.submit(packed)
+            return CancelledError() if call.cancelled else await managed.submit(packed)
         except BaseException as error:  # noqa: BLE001 - an executor may raise anything
             return error
 
@@ -336,7 +344,7 @@ class Executors:
         Raises:
             asyncio.CancelledError: if the caller is cancelled.
         """
-        # Nobody may ask for what it raises, once the task has its answer.
+        # Nobody may ask for what it raises, once the task has its response.
         done.add_done_callback(_look)
         try:
             left = call.deadline - self._dispatcher.monotonic()
@@ -347,25 +355,25 @@ class Executors:
         return done.done()
 
     async def _read(
-        self, call: Call, future: Future[bytes], waits: Iterator[float]
-    ) -> tuple[Answer | float, "asyncio.Future[Any] | None"]:
-        """The answer for what came of a call; the seconds until it is made again."""
+        self, call: Call, future: Future[bytes], backoff: Iterator[float]
+    ) -> tuple[EncodedResponse | float, "asyncio.Future[Any] | None"]:
+        """The response for what came of a call; the seconds until it is made again."""
         outcome = _take(future)
         if isinstance(outcome, Written):
             return self._dispatcher.conclude(call, outcome), None
         # What was raised is of any class, and reading it may take any time.
-        reading = self._threads.run(partial(self._fail, call, outcome, waits))
+        reading = self._threads.run(partial(self._fail, call, outcome, backoff))
         if await self._wait(call, reading):
             return reading.result(), None
         return self._dispatcher.time_out(call), reading
 
     def _fail(
-        self, call: Call, outcome: bytes | BaseException, waits: Iterator[float]
-    ) -> Answer | float:
-        """The answer to what was raised, or the seconds until it is tried again."""
+        self, call: Call, outcome: bytes | BaseException, backoff: Iterator[float]
+    ) -> EncodedResponse | float:
+        """The response to what was raised, or the seconds until it is tried again."""
         error = read_error(outcome) if isinstance(outcome, bytes) else outcome
-        error = _word(call.action, error)
-        wait = _find_wait(call, error, waits)
+        error = _explain(call.action, error)
+        wait = _find_wait(call, error, backoff)
         if wait is not None:
             return wait
         # The way here says nothing; its cause is the traceback from there.
@@ -375,35 +383,35 @@ class Executors:
 
     async def close(self) -> None:
         """End the executors that were made here, whatever they still run."""
-        ending = {self._threads.run(held.end) for held in self._held.values()}
+        ending = {self._threads.run(managed.end) for managed in self._managed.values()}
         if ending:
             await asyncio.wait(ending, timeout=_PATIENCE)
         self._threads.close()
 
-    def _hold(self, action: Action) -> Held:
+    def _manage(self, action: Action) -> ManagedExecutor:
         source = cast("ExecutorSource", action.executor)
-        held = self._held.get(id(source))
-        if held is None:
-            held = Held(
+        managed = self._managed.get(id(source))
+        if managed is None:
+            managed = ManagedExecutor(
                 source, slots=self._slots, threads=self._threads, logger=self._logger
             )
-            self._held[id(source)] = held
-        return held
+            self._managed[id(source)] = managed
+        return managed
 
 
 def _abandon_late(
-    held: Held, sending: "asyncio.Task[Future[bytes] | BaseException]"
+    managed: ManagedExecutor, sending: "asyncio.Task[Future[bytes] | BaseException]"
 ) -> None:
     future = None if sending.cancelled() else sending.result()
     if isinstance(future, Future):
-        held.abandon(future)
+        managed.abandon(future)
 
 
 async def _leave(
-    held: Held, future: Future[bytes], over: "asyncio.Future[None]"
+    managed: ManagedExecutor, future: Future[bytes], over: "asyncio.Future[None]"
 ) -> "asyncio.Future[Any] | None":
     """Give a call up; what is done when its handler is, if it cannot be ended."""
-    leaving = held.abandon(future)
+    leaving = managed.abandon(future)
     await asyncio.wait({leaving}, timeout=_PATIENCE)
     if leaving.done():
         return None if leaving.result() else over
@@ -416,7 +424,7 @@ def _look(done: "asyncio.Future[Any]") -> None:
 
 
 def _find_wait(
-    call: Call, error: BaseException, waits: Iterator[float]
+    call: Call, error: BaseException, backoff: Iterator[float]
 ) -> float | None:
     """Seconds until a handler that raised is run again; ``None``: it is not."""
     if call.action.retry is None:
@@ -424,7 +432,7 @@ def _find_wait(
     try:
         raise error  # noqa: TRY301 - its class is looked at
     except call.action.retry.on as found:
-        wait = next(waits, None)
+        wait = next(backoff, None)
         # A validator of the user's may refuse the payload the second time.
         with suppress(BaseException):
             if wait is not None and call.try_again(found, wait):
@@ -458,7 +466,7 @@ def _watch(future: Future[Any] | None) -> "asyncio.Future[None]":
         if not done.done():
             done.set_result(None)
 
-    def tell(_: object) -> None:
+    def notify(_: object) -> None:
         try:
             loop.call_soon_threadsafe(settle)
         except RuntimeError:
@@ -467,7 +475,7 @@ def _watch(future: Future[Any] | None) -> "asyncio.Future[None]":
     if future is None:
         settle()
     else:
-        future.add_done_callback(tell)
+        future.add_done_callback(notify)
     return done
 
 
@@ -480,7 +488,7 @@ def _take(future: Future[bytes]) -> Written | bytes | BaseException:
         return error
 
 
-def _word(action: Action, error: BaseException) -> BaseException:
+def _explain(action: Action, error: BaseException) -> BaseException:
     """What an executor raised, in words that name the action."""
     name = action.name
     match error:

@@ -1,6 +1,6 @@
 """What happens around each task: logging and counting, and a user's middleware.
 
-All of it hangs here, on the same two moments: a task came, and it has an answer.
+All of it hangs here, on the same two moments: a task came, and it has a response.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from arbvantage_provider.exceptions import ActionError
 from arbvantage_provider.middleware import Middleware, Outcome, TaskInfo
 from arbvantage_provider.observe.redaction import CURRENT_ACCOUNT
 from arbvantage_provider.task import Task
-from arbvantage_provider.worker.call import Answer
+from arbvantage_provider.worker.call import EncodedResponse
 from arbvantage_provider.worker.execution.errors import read_message
 
-Listener: TypeAlias = Callable[[Task, Answer], None]
-"""Is told each answer; of this package alone, so it is trusted not to raise."""
+Listener: TypeAlias = Callable[[Task, EncodedResponse], None]
+"""Is told each response; of this package alone, so it is trusted not to raise."""
 LoggerOf: TypeAlias = Callable[[Task], Any]
 Rest = TypeVar("Rest")
 _Entered: TypeAlias = Generator[None, Outcome, object] | AsyncGenerator[None, Outcome]
@@ -34,7 +34,7 @@ PATIENCE: Final = 5.0
 """Seconds that an async middleware has, before a task and after it."""
 
 
-class Seam:
+class MiddlewareChain:
     """What happens around the tasks of one provider.
 
     Args:
@@ -44,7 +44,7 @@ class Seam:
 
     Attributes:
         middlewares: in the order in which they begin; the first is the outermost.
-        listeners: are told each answer, before the middlewares are.
+        listeners: are told each response, before the middlewares are.
     """
 
     def __init__(self, provider: str, clock: Clock, logger_of: LoggerOf) -> None:
@@ -54,47 +54,49 @@ class Seam:
         self._clock = clock
         self._logger_of = logger_of
 
-    async def around(
-        self, task: Task, answer: Callable[[Task], Awaitable[tuple[Answer, Rest]]]
-    ) -> tuple[Answer, Rest]:
-        """What ``answer`` returns for ``task``, and whoever listens has been told."""
-        CURRENT_ACCOUNT.set(task.account)
-        if not self.middlewares:
-            answered, rest = await answer(task)
-            self.report(task, answered)
-            return answered, rest
-        # What a middleware sets in the context is for this task alone.
-        context = contextvars.copy_context()
-        inside = self._around(task, answer, context)
-        return await asyncio.get_running_loop().create_task(inside, context=context)
-
-    async def _around(
+    async def run(
         self,
         task: Task,
-        answer: Callable[[Task], Awaitable[tuple[Answer, Rest]]],
+        handle: Callable[[Task], Awaitable[tuple[EncodedResponse, Rest]]],
+    ) -> tuple[EncodedResponse, Rest]:
+        """What ``handle`` returns for ``task``, and whoever listens has been told."""
+        CURRENT_ACCOUNT.set(task.account)
+        if not self.middlewares:
+            encoded, rest = await handle(task)
+            self.report(task, encoded)
+            return encoded, rest
+        # What a middleware sets in the context is for this task alone.
+        context = contextvars.copy_context()
+        inside = self._run_inside(task, handle, context)
+        return await asyncio.get_running_loop().create_task(inside, context=context)
+
+    async def _run_inside(
+        self,
+        task: Task,
+        handle: Callable[[Task], Awaitable[tuple[EncodedResponse, Rest]]],
         context: contextvars.Context,
-    ) -> tuple[Answer, Rest]:
+    ) -> tuple[EncodedResponse, Rest]:
         steps = _Steps(context, self._logger_of(task))
         began = self._clock.monotonic()
         entered = await self._enter(task, steps)
         try:
-            answered, rest = await answer(task)
+            encoded, rest = await handle(task)
         except BaseException:
             for generator in reversed(entered):
                 await steps.take(generator, _close(generator))
             raise
-        self.report(task, answered)
-        outcome = _make_outcome(answered, self._clock.monotonic() - began)
+        self.report(task, encoded)
+        outcome = _make_outcome(encoded, self._clock.monotonic() - began)
         for generator in reversed(entered):
             await steps.take(generator, _send(generator, outcome))
-        return answered, rest
+        return encoded, rest
 
-    def report(self, task: Task, answer: Answer) -> None:
+    def report(self, task: Task, encoded: EncodedResponse) -> None:
         """Tell the listeners."""
         for listener in self.listeners:
-            listener(task, answer)
+            listener(task, encoded)
 
-    def also_tell(self, listener: Listener) -> "Seam":
+    def also_notify(self, listener: Listener) -> "MiddlewareChain":
         """One that is the same, and tells one more listener."""
         twin = copy(self)
         twin.listeners = [*self.listeners, listener]
@@ -198,21 +200,21 @@ async def _close(generator: _Entered) -> bool:
     return True
 
 
-def _make_outcome(answer: Answer, seconds: float) -> Outcome:
+def _make_outcome(encoded: EncodedResponse, seconds: float) -> Outcome:
     return Outcome(
-        status=answer.status,
-        message=answer.message,
-        error=answer.failure.error if answer.failure else None,
+        status=encoded.status,
+        message=encoded.message,
+        error=encoded.failure.error if encoded.failure else None,
         seconds=seconds,
-        result=answer.text,
+        result=encoded.text,
     )
 
 
 def make_log_listener(logger_of: LoggerOf) -> Listener:
     """The log lines about tasks that go wrong; nothing is logged about the others."""
 
-    def log(task: Task, answer: Answer) -> None:
-        failure = answer.failure
+    def log(task: Task, encoded: EncodedResponse) -> None:
+        failure = encoded.failure
         if failure is None:
             return
         error = failure.error

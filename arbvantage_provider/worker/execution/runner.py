@@ -10,7 +10,7 @@ import os
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from arbvantage_provider.worker.call import Answer, Call
+from arbvantage_provider.worker.call import Call, EncodedResponse
 from arbvantage_provider.worker.execution.dispatcher import Dispatcher
 from arbvantage_provider.worker.runtime.deadlines import Deadlines, set_done
 from arbvantage_provider.worker.runtime.threads import ThreadPool
@@ -51,8 +51,8 @@ class Runner:
         """Let the threads end."""
         self._threads.close()
 
-    async def run(self, call: Call) -> tuple[Answer, Running | None]:
-        """The call's answer, and its handler if that runs on past its deadline.
+    async def run(self, call: Call) -> tuple[EncodedResponse, Running | None]:
+        """The call's response, and its handler if that runs on past its deadline.
 
         Raises:
             asyncio.CancelledError: if the slot is cancelled; an async handler is
@@ -76,9 +76,9 @@ class Runner:
             return self._dispatcher.fail(call.task, asyncio.CancelledError()), None
         if running.done():
             return running.result(), None
-        answer = self._dispatcher.time_out(call)
+        encoded = self._dispatcher.time_out(call)
         await self._cancel(call, running)
-        return answer, None if running.done() else running
+        return encoded, None if running.done() else running
 
     def _forget(self, running: Running) -> None:
         self._calls.pop(running, None)
@@ -95,19 +95,21 @@ class Runner:
             partial(self._run_sync, call), partial(self._end, ended)
         )
 
-    def _run_sync(self, call: Call) -> Answer:
-        answer = self._dispatcher.run(call)
+    def _run_sync(self, call: Call) -> EncodedResponse:
+        encoded = self._dispatcher.run(call)
         self._end_copy()
-        return answer
+        return encoded
 
-    async def _run_async(self, call: Call, ended: asyncio.Future[None]) -> Answer:
+    async def _run_async(
+        self, call: Call, ended: asyncio.Future[None]
+    ) -> EncodedResponse:
         # The loop may have been busy since the task was admitted.
         self._dispatcher.begin(call)
         self._deadlines.add(ended, call.timeout)
         try:
-            answer = await self._dispatcher.run_async(call)
+            encoded = await self._dispatcher.run_async(call)
             self._end_copy()
-            return answer
+            return encoded
         finally:
             self._end(ended)
 

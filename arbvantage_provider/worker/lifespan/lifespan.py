@@ -32,7 +32,12 @@ from typing_extensions import override
 
 from arbvantage_provider.exceptions import LifespanError
 from arbvantage_provider.handlers.defaults import EMPTY
-from arbvantage_provider.handlers.inject import Need, find_misuse, find_need, read_kind
+from arbvantage_provider.handlers.inject import (
+    Dependency,
+    find_dependency,
+    find_misuse,
+    read_kind,
+)
 from arbvantage_provider.handlers.layers import AnnotationError, evaluate_signature
 from arbvantage_provider.handlers.types import is_unsaid
 from arbvantage_provider.worker.runtime.threads import ThreadPool
@@ -70,13 +75,13 @@ class Lifespan:
         name: the function's name.
         kind: the type of the value, as the return annotation says it: ``NOTHING``
             for none, ``EMPTY`` where it does not say.
-        needs: what earlier lifespans must have made for it.
+        dependencies: what earlier lifespans must have made for it.
         function: makes the generator, or the context manager.
     """
 
     name: str
     kind: Any
-    needs: tuple[Need, ...]
+    dependencies: tuple[Dependency, ...]
     function: Callable[..., Made]
 
     def make(self, values: Mapping[str, Any]) -> AbstractAsyncContextManager[Any]:
@@ -118,7 +123,7 @@ def read_lifespan(function: Any) -> Lifespan:
         raise LifespanError(name, problem) from error
     except Exception as error:
         raise LifespanError(name, f"its signature cannot be read: {error}") from error
-    needs = [
+    dependencies = [
         _read_need(name, parameter)
         for parameter in signature.parameters.values()
         if parameter.kind not in _VARIADIC
@@ -126,7 +131,7 @@ def read_lifespan(function: Any) -> Lifespan:
     return Lifespan(
         name=name,
         kind=_read_yielded(signature.return_annotation),
-        needs=tuple(need for need in needs if need),
+        dependencies=tuple(dependency for dependency in dependencies if dependency),
         function=function,
     )
 
@@ -145,15 +150,15 @@ def _yields(function: Any) -> bool:
     return inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
 
 
-def _read_need(name: str, parameter: inspect.Parameter) -> Need | None:
-    need = find_need(parameter)
-    if need is None and parameter.default is EMPTY:
+def _read_need(name: str, parameter: inspect.Parameter) -> Dependency | None:
+    dependency = find_dependency(parameter)
+    if dependency is None and parameter.default is EMPTY:
         problem = "nothing can fill it; annotate it with Inject[…], or leave it out"
     else:
-        problem = find_misuse(need.kind) if need else ""
+        problem = find_misuse(dependency.kind) if dependency else ""
     if problem:
         raise LifespanError(name, f"parameter {parameter.name!r}: {problem}")
-    return need
+    return dependency
 
 
 def _read_yielded(returns: Any) -> Any:

@@ -11,7 +11,7 @@ from arbvantage_provider.annotations import AliasError, resolve_aliases
 from arbvantage_provider.exceptions import ConfigError, HandlerSignatureError
 from arbvantage_provider.handlers.defaults import EMPTY
 from arbvantage_provider.handlers.inject import (
-    Need,
+    Dependency,
     find_misuse,
     is_injected,
     read_kind,
@@ -22,11 +22,11 @@ from arbvantage_provider.worker.lifespan.lifespan import (
     read_lifespan,
 )
 from arbvantage_provider.worker.lifespan.resolver import (
-    Offer,
+    Candidate,
     UnmetError,
     fill,
-    find_offers,
-    take,
+    find_candidates,
+    resolve,
 )
 from arbvantage_provider.worker.lifespan.runner import open_lifespans
 
@@ -34,7 +34,7 @@ LEAST_GRACE: Final = 1.0
 """Seconds that closing has at least, where ``shutdown_timeout`` is shorter."""
 
 
-class Lifespans:
+class LifespanManager:
     """What may be injected into the handlers of one provider.
 
     Args:
@@ -46,7 +46,7 @@ class Lifespans:
         self._grace = max(grace, LEAST_GRACE)
         self._logger = logger
         self._declared: list[Lifespan] = []
-        self._ready: dict[Any, Offer] = {}
+        self._ready: dict[Any, Candidate] = {}
 
     def add(self, function: Any) -> None:
         """Declare a lifespan.
@@ -57,13 +57,13 @@ class Lifespans:
         self._declared.append(read_lifespan(function))
 
     def provide(self, kind: Any, value: Any) -> None:
-        """Offer a value that is there; it stands in for a lifespan of that type.
+        """Provide a value that is there; it stands in for a lifespan of that type.
 
         Raises:
             ConfigError: if ``kind`` is no type.
         """
         kind = _check_kind(kind)
-        self._ready[kind] = Offer(kind=kind, lifespan=None, value=value)
+        self._ready[kind] = Candidate(kind=kind, lifespan=None, value=value)
 
     @asynccontextmanager
     async def open(
@@ -84,8 +84,8 @@ class Lifespans:
         _check_actions(chosen, lifespans, ready)
         async with open_lifespans(
             lifespans, ready, stopping=stopping, grace=self._grace, logger=self._logger
-        ) as offers:
-            yield {} if offers is None else _resolve(chosen, offers)
+        ) as candidates:
+            yield {} if candidates is None else _resolve(chosen, candidates)
 
     @asynccontextmanager
     async def open_for(self, action: Action) -> AsyncGenerator[Mapping[Any, Any]]:
@@ -97,7 +97,7 @@ class Lifespans:
         """
         ready, lifespans = [*self._ready.values()], self._list_used()
         _check_actions([action], lifespans, ready)
-        needed = _find_needed(action.plan.needs, lifespans, ready)
+        needed = _find_needed(action.plan.dependencies, lifespans, ready)
         used = [lifespan for lifespan in lifespans if lifespan in needed]
         async with open_lifespans(
             used,
@@ -105,8 +105,8 @@ class Lifespans:
             stopping=asyncio.Event(),
             grace=self._grace,
             logger=self._logger,
-        ) as offers:
-            yield _resolve([action], offers or ())
+        ) as candidates:
+            yield _resolve([action], candidates or ())
 
     def _list_used(self) -> list[Lifespan]:
         """The lifespans that no ready value stands in for."""
@@ -132,63 +132,69 @@ def _check_kind(kind: Any) -> Any:
     return known_by
 
 
-def _offer(lifespans: Iterable[Lifespan]) -> list[Offer]:
-    """What lifespans offer by their annotations."""
+def _list_promised(lifespans: Iterable[Lifespan]) -> list[Candidate]:
+    """What lifespans promise by their annotations."""
     return [
-        Offer(kind=lifespan.kind, lifespan=lifespan)
+        Candidate(kind=lifespan.kind, lifespan=lifespan)
         for lifespan in lifespans
         if lifespan.kind is not NOTHING
     ]
 
 
-def _check_lifespans(lifespans: Sequence[Lifespan], ready: Sequence[Offer]) -> None:
+def _check_lifespans(lifespans: Sequence[Lifespan], ready: Sequence[Candidate]) -> None:
     """See that each has what it needs from those before it, if annotations tell."""
     for index, lifespan in enumerate(lifespans):
-        offers = [*ready, *_offer(lifespans[:index])]
-        if _tell(offers):
-            fill(lifespan, offers)
+        candidates = [*ready, *_list_promised(lifespans[:index])]
+        if _are_typed(candidates):
+            fill(lifespan, candidates)
 
 
 def _check_actions(
-    actions: Iterable[Action], lifespans: Sequence[Lifespan], ready: Sequence[Offer]
+    actions: Iterable[Action], lifespans: Sequence[Lifespan], ready: Sequence[Candidate]
 ) -> None:
     """See that each has what it needs, before any is opened, if annotations tell."""
-    offers = [*ready, *_offer(lifespans)]
-    if _tell(offers):
-        _resolve(actions, offers)
+    candidates = [*ready, *_list_promised(lifespans)]
+    if _are_typed(candidates):
+        _resolve(actions, candidates)
 
 
-def _tell(offers: Iterable[Offer]) -> bool:
-    return all(offer.kind is not EMPTY for offer in offers)
+def _are_typed(candidates: Iterable[Candidate]) -> bool:
+    return all(candidate.kind is not EMPTY for candidate in candidates)
 
 
-def _resolve(actions: Iterable[Action], offers: Sequence[Offer]) -> dict[Any, Any]:
+def _resolve(
+    actions: Iterable[Action], candidates: Sequence[Candidate]
+) -> dict[Any, Any]:
     """The values that actions need, by the types that they ask for."""
     values: dict[Any, Any] = {}
     for action in actions:
-        for need in action.plan.needs:
+        for dependency in action.plan.dependencies:
             try:
-                offer = take(need, offers)
+                candidate = resolve(dependency, candidates)
             except UnmetError as error:
                 raise HandlerSignatureError(
-                    action.name, need.parameter, str(error)
+                    action.name, dependency.parameter, str(error)
                 ) from None
-            if offer is not None:
-                values[need.kind] = offer.value
+            if candidate is not None:
+                values[dependency.kind] = candidate.value
     return values
 
 
 def _find_needed(
-    needs: Iterable[Need], lifespans: Sequence[Lifespan], ready: Sequence[Offer]
+    dependencies: Iterable[Dependency],
+    lifespans: Sequence[Lifespan],
+    ready: Sequence[Candidate],
 ) -> set[Lifespan]:
     """The lifespans that make what is needed, and what these need themselves."""
-    offers = [*ready, *_offer(lifespans)]
+    candidates = [*ready, *_list_promised(lifespans)]
     needed: set[Lifespan] = set()
-    for need in needs:
+    for dependency in dependencies:
         # Where nothing says that it makes the type, what says nothing may do so.
-        found = find_offers(need.kind, offers) or find_offers(EMPTY, offers)
-        for maker in (offer.lifespan for offer in found):
+        found = find_candidates(dependency.kind, candidates) or find_candidates(
+            EMPTY, candidates
+        )
+        for maker in (candidate.lifespan for candidate in found):
             if maker is not None and maker not in needed:
                 before = lifespans[: lifespans.index(maker)]
-                needed |= {maker, *_find_needed(maker.needs, before, ready)}
+                needed |= {maker, *_find_needed(maker.dependencies, before, ready)}
     return needed

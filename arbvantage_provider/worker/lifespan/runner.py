@@ -14,7 +14,7 @@ from typing import Any, Final
 from arbvantage_provider.exceptions import LifespanError
 from arbvantage_provider.handlers.defaults import EMPTY
 from arbvantage_provider.worker.lifespan.lifespan import Lifespan
-from arbvantage_provider.worker.lifespan.resolver import Offer, fill
+from arbvantage_provider.worker.lifespan.resolver import Candidate, fill
 from arbvantage_provider.worker.runtime.backoff import first_of
 
 LAST_GRACE: Final = 1.0
@@ -24,12 +24,12 @@ LAST_GRACE: Final = 1.0
 @asynccontextmanager
 async def open_lifespans(
     lifespans: Sequence[Lifespan],
-    ready: Sequence[Offer],
+    ready: Sequence[Candidate],
     *,
     stopping: asyncio.Event,
     grace: float,
     logger: Any,
-) -> AsyncGenerator[Sequence[Offer] | None]:
+) -> AsyncGenerator[Sequence[Candidate] | None]:
     """The block runs while the lifespans are open.
 
     Args:
@@ -40,7 +40,7 @@ async def open_lifespans(
         logger: is told of each lifespan that fails, with the traceback.
 
     Yields:
-        all that is offered then; ``None`` if ``stopping`` came first.
+        all that there is then; ``None`` if ``stopping`` came first.
 
     Raises:
         LifespanError: if one failed to open, or to close; the others are closed.
@@ -48,49 +48,51 @@ async def open_lifespans(
     if stopping.is_set() or not lifespans:
         yield None if stopping.is_set() else ready
         return
-    life = _Life(lifespans, ready, stopping=stopping, logger=logger)
-    task = asyncio.create_task(life.run(), name="lifespans")
+    runner = _LifespanRunner(lifespans, ready, stopping=stopping, logger=logger)
+    task = asyncio.create_task(runner.run(), name="lifespans")
     task.add_done_callback(lambda _: stopping.set())
     try:
-        await first_of(life.opened, stopping)
-        life.raise_error()
-        yield life.offers if life.opened.done() else None
+        await first_of(runner.opened, stopping)
+        runner.raise_error()
+        yield runner.candidates if runner.opened.done() else None
     finally:
-        await _end(life, task, grace)
-    life.raise_error()
+        await _end(runner, task, grace)
+    runner.raise_error()
 
 
-async def _end(life: "_Life", task: "asyncio.Task[None]", grace: float) -> None:
+async def _end(
+    runner: "_LifespanRunner", task: "asyncio.Task[None]", grace: float
+) -> None:
     """Close all; what is not closed after ``grace`` is cut off."""
-    life.closing.set()
-    if not life.opened.done():
+    runner.closing.set()
+    if not runner.opened.done():
         task.cancel()
     try:
         await asyncio.wait({task}, timeout=grace)
-        life.cut = f"it was cut off after {grace:g} s"
+        runner.cut = f"it was cut off after {grace:g} s"
     finally:
         # Also if this was cancelled: then whoever waits has waited enough.
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=LAST_GRACE)
         if not task.done():
-            life.give_up()
+            runner.give_up()
 
 
-class _Life:
+class _LifespanRunner:
     """What the task does, and how it stands.
 
     Attributes:
         opened: done when all are open.
         closing: set when they are to be closed.
         cut: why it is cancelled, once it took too long.
-        offers: what is there by now.
+        candidates: what is there by now.
     """
 
     def __init__(
         self,
         lifespans: Sequence[Lifespan],
-        ready: Sequence[Offer],
+        ready: Sequence[Candidate],
         *,
         stopping: asyncio.Event,
         logger: Any,
@@ -98,7 +100,7 @@ class _Life:
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.closing = asyncio.Event()
         self.cut = ""
-        self.offers = [*ready]
+        self.candidates = [*ready]
         self._lifespans = lifespans
         self._stopping = stopping
         self._logger = logger
@@ -140,11 +142,11 @@ class _Life:
     async def _open_one(self, lifespan: Lifespan) -> None:
         self._busy = lifespan
         self._logger.debug("opening", lifespan=lifespan.name)
-        manager = lifespan.make(fill(lifespan, self.offers))
+        manager = lifespan.make(fill(lifespan, self.candidates))
         value = await manager.__aenter__()
         self._open.append((lifespan, manager))
         if value is not None:
-            self.offers.append(_offer(lifespan, value))
+            self.candidates.append(_provide(lifespan, value))
 
     async def _wait(self) -> None:
         """Until it is time to close; a lifespan's own tasks may fail before."""
@@ -184,10 +186,10 @@ class _Life:
         return named
 
 
-def _offer(lifespan: Lifespan, value: object) -> Offer:
+def _provide(lifespan: Lifespan, value: object) -> Candidate:
     """The value under the type that was promised, or else under its own class."""
     kind = type(value) if lifespan.kind is EMPTY else lifespan.kind
-    return Offer(kind=kind, lifespan=lifespan, value=value)
+    return Candidate(kind=kind, lifespan=lifespan, value=value)
 
 
 def _describe(error: BaseException) -> str:

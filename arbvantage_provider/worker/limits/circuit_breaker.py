@@ -6,7 +6,7 @@ from typing import Any, Final
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import ProviderError
 from arbvantage_provider.rate_limit import Reservation
-from arbvantage_provider.worker.runtime.backoff import Waits
+from arbvantage_provider.worker.runtime.backoff import Backoff
 
 FIRST_ERROR_WAIT: Final = 0.1
 LONGEST_ERROR_WAIT: Final = 10.0
@@ -15,15 +15,15 @@ LOG_INTERVAL: Final = 60.0
 GRANTED: Final = Reservation(granted=True, wait=0.0)
 
 
-class Health:
-    """How the monitor of one gate is.
+class CircuitBreaker:
+    """How the monitor of one limiter is.
 
     After an error it is left alone for a while, each time a little longer. Until it
     answers, no permit is free, or (``opens``) all are.
 
     Args:
         name: what the limit is called in the log.
-        opens: whether what is behind the gate goes on without the limit.
+        opens: whether what is behind the limiter goes on without the limit.
         clock: tells when the monitor may be asked again.
         logger: told when it fails, and when it answers again.
 
@@ -40,7 +40,7 @@ class Health:
         self._name = name
         self._clock = clock
         self._logger = logger
-        self._waits = Waits(FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT)
+        self._backoff = Backoff(FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT)
         self._again = self._full_logged = -math.inf
 
     @property
@@ -55,7 +55,7 @@ class Health:
 
         Only the first failure in a row is logged.
         """
-        wait = self._waits.draw()
+        wait = self._backoff.next_wait()
         self._again = self._clock.monotonic() + wait
         self.errors += 1
         if not self.failing:
@@ -71,7 +71,7 @@ class Health:
         """It answered."""
         if self.failing:
             self.failing = False
-            self._waits.reset()
+            self._backoff.reset()
             self._logger.info("rate limit monitor answers again", limit=self._name)
 
     def note_full(self, most: int) -> None:
@@ -86,7 +86,7 @@ class Health:
     def reset(self) -> None:
         """There is another monitor now."""
         self.failing = False
-        self._waits.reset()
+        self._backoff.reset()
 
     def _log(self, error: BaseException | None) -> None:
         policy = "open" if self.opens else "closed"

@@ -1,4 +1,4 @@
-"""How many tasks of one action run at once, and who waits for a place among them."""
+"""How many tasks of one action run at once, and who waits for its turn."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from arbvantage_provider.worker.runtime.backoff import first_of
 _SHORTEST_WAIT = 0.001
 
 
-class WaitingRoom:
+class WaiterBudget:
     """Room for the tasks that wait in their slots for something of their action.
 
     Args:
@@ -42,34 +42,34 @@ class WaitingRoom:
         self._waiting -= 1
 
 
-_Turn: TypeAlias = asyncio.Future[None]
+_Signal: TypeAlias = asyncio.Future[None]
 
 
 @dataclass(slots=True)
 class _Queue:
     running: set[Call] = field(default_factory=set[Call])
-    waiting: dict[Call, _Turn] = field(default_factory=dict[Call, _Turn])
+    waiting: dict[Call, _Signal] = field(default_factory=dict[Call, _Signal])
 
 
-class Places:
-    """The places of all actions that have a ``max_concurrency``.
+class ConcurrencyLimiter:
+    """The limits of all actions that have a ``max_concurrency``.
 
     Args:
-        clock: tells when a place is free at the latest.
+        clock: tells when another may run at the latest.
         ending: set when waiting is no longer worth it.
-        room: where tasks wait.
+        budget: where tasks wait.
     """
 
     def __init__(
-        self, *, clock: Clock, ending: asyncio.Event, room: WaitingRoom
+        self, *, clock: Clock, ending: asyncio.Event, budget: WaiterBudget
     ) -> None:
         self._clock = clock
         self._ending = ending
-        self._room = room
+        self._budget = budget
         self._queues: dict[str, _Queue] = {}
 
     async def take(self, call: Call, on_wait: Callable[[], None]) -> None:
-        """Take a place for a call, in the order of arrival.
+        """Let a call run, in the order of arrival.
 
         A task waits for as long as its handler may run.
 
@@ -87,34 +87,34 @@ class Places:
         if len(queue.running) < most and not queue.waiting:
             queue.running.add(call)
             return
-        if not self._room.enter():
+        if not self._budget.enter():
             raise self._refuse(call, queue)
         on_wait()
-        turn = asyncio.get_running_loop().create_future()
-        queue.waiting[call] = turn
+        signal = asyncio.get_running_loop().create_future()
+        queue.waiting[call] = signal
         try:
-            await self._wait(turn, call.timeout)
+            await self._wait(signal, call.timeout)
         except BaseException:
             self.free(call)
             raise
         finally:
-            self._room.leave()
+            self._budget.leave()
             queue.waiting.pop(call, None)
-        if not turn.done():
+        if not signal.done():
             raise self._refuse(call, queue)
 
     def free(self, call: Call) -> None:
-        """Give a place back; the one that waits longest gets it."""
+        """A call has ended; the one that waits longest runs next."""
         if call.action.max_concurrency is not None:
             queue = self._queues[call.action.name]
             if call in queue.running:
                 queue.running.remove(call)
                 _pass_on(queue)
 
-    async def _wait(self, turn: _Turn, seconds: float) -> None:
+    async def _wait(self, signal: _Signal, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await first_of(turn, self._ending)
+                await first_of(signal, self._ending)
 
     def _refuse(self, call: Call, queue: _Queue) -> RateLimitedError:
         """At the latest when the first of the running ones times out, one is free."""
@@ -126,7 +126,7 @@ class Places:
 
 
 def _pass_on(queue: _Queue) -> None:
-    """Give the place to the call that waits longest."""
+    """Hand on to the call that waits longest."""
     call = next(iter(queue.waiting), None)
     if call is not None:
         queue.running.add(call)

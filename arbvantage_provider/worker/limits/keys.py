@@ -12,7 +12,7 @@ from arbvantage_provider.worker.limits.circuit_breaker import (
     FIRST_ERROR_WAIT,
     LONGEST_ERROR_WAIT,
 )
-from arbvantage_provider.worker.runtime.backoff import Waits
+from arbvantage_provider.worker.runtime.backoff import Backoff
 
 NO_KEY: Final = ""
 """The key of a task that passes without one; hashes of keys are longer."""
@@ -35,7 +35,7 @@ class KeyReader:
         self._name = name
         self._opens = opens
         self._logger = logger
-        self._waits = Waits(FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT)
+        self._backoff = Backoff(FIRST_ERROR_WAIT, LONGEST_ERROR_WAIT)
         self._is_logged = False
 
     def read(self, source: object, keys: TaskKeys) -> str | None:
@@ -55,14 +55,14 @@ class KeyReader:
             self._note(error)
             if self._opens:
                 return NO_KEY
-            raise RateLimitedError(self._waits.draw()) from None
-        self._waits.reset()
+            raise RateLimitedError(self._backoff.next_wait()) from None
+        self._backoff.reset()
         return key
 
     def reset(self) -> None:
         """There is another function now."""
         self._is_logged = False
-        self._waits.reset()
+        self._backoff.reset()
 
     def _note(self, error: BaseException) -> None:
         self.errors += 1

@@ -1,8 +1,8 @@
 """One limit, and who passes it: the provider's, or an action's.
 
-Visits to one limit form a lane, and the first of them asks the monitor, so permits go
-out in the order of arrival. A monitor that reserves names a moment: the visit then
-waits for it outside of the lane, while the next one asks.
+Waiters to one limit form a queue, and the first of them asks the monitor, so permits go
+out in the order of arrival. A monitor that reserves names a moment: the waiter then
+waits for it outside of the queue, while the next one asks.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ from arbvantage_provider.worker.call import TaskKeys
 from arbvantage_provider.worker.limits.circuit_breaker import (
     GRANTED,
     LOG_INTERVAL,
-    Health,
+    CircuitBreaker,
 )
 from arbvantage_provider.worker.limits.keys import NO_KEY, KeyReader
 from arbvantage_provider.worker.limits.permit_acquirer import (
     BUSY_WAIT,
     SHORTEST_WAIT,
-    Questions,
+    PermitAcquirer,
     Source,
 )
 from arbvantage_provider.worker.limits.wait_queue import (
     GRACE,
     UNKNOWN_WAIT,
-    Lane,
-    Visit,
+    Waiter,
+    WaitQueue,
 )
 from arbvantage_provider.worker.metrics.snapshot import LimitFigures
 from arbvantage_provider.worker.runtime.backoff import Ending
@@ -45,7 +45,7 @@ MOST_CLOSED_KEYS: Final = 10_000
 """How many keys may be shut at once; beyond it, those that open soonest are open."""
 
 
-class Closures:
+class Cooldowns:
     """Which keys of a limit are shut, and until when.
 
     Args:
@@ -97,7 +97,7 @@ class _Counts:
     longest_wait: float = 0.0
 
 
-class Gate:
+class Limiter:
     """Where tasks pass one limit.
 
     Args:
@@ -126,21 +126,23 @@ class Gate:
         self._clock = clock
         self._ending = ending
         self._logger = logger
-        self._health = Health(name=name, opens=opens, clock=clock, logger=logger)
+        self._breaker = CircuitBreaker(
+            name=name, opens=opens, clock=clock, logger=logger
+        )
         self._keys = KeyReader(name=name, opens=opens, logger=logger)
-        self._closures = Closures(clock)
-        self._questions = self._make_questions(source)
-        self._lanes: dict[str | None, Lane] = {}
-        self._visits: dict[Visit, None] = {}
-        self._returning: set[Visit] = set()
+        self._cooldowns = Cooldowns(clock)
+        self._acquirer = self._make_acquirer(source)
+        self._queues: dict[str | None, WaitQueue] = {}
+        self._waiters: dict[Waiter, None] = {}
+        self._returning: set[Waiter] = set()
         self._leaving: set[asyncio.Future[None]] = set()
         self._counts = _Counts()
         self._due = self._logged = -math.inf
 
-    def _make_questions(self, source: Source) -> Questions:
-        return Questions(
+    def _make_acquirer(self, source: Source) -> PermitAcquirer:
+        return PermitAcquirer(
             source,
-            health=self._health,
+            breaker=self._breaker,
             slots=self._slots,
             ending=self._ending,
             on_answer=self._pass_on,
@@ -149,67 +151,67 @@ class Gate:
     @property
     def source(self) -> Source:
         """The monitor, or what has one for each key."""
-        return self._questions.source
+        return self._acquirer.source
 
     @property
     def holds(self) -> bool:
         """Whether there is a limit, or it is shut."""
-        return self._questions.source is not None or self._closures.longest > 0
+        return self._acquirer.source is not None or self._cooldowns.longest > 0
 
     @property
-    def tells(self) -> bool:
-        """Whether it is, or was, more than an open gate."""
+    def is_worth_showing(self) -> bool:
+        """Whether it is, or was, more than a limiter that lets all pass."""
         return self.holds or self._counts.longest_wait > 0
 
     def replace(self, source: Source) -> None:
         """Keep to another limit; who waits looks again, in the same order."""
-        self._leave_questions()
-        self._health.reset()
+        self._leave_acquirer()
+        self._breaker.reset()
         self._keys.reset()
-        self._closures.clear()
-        self._questions = self._make_questions(source)
+        self._cooldowns.clear()
+        self._acquirer = self._make_acquirer(source)
         self._due = -math.inf
-        for lane in self._lanes.values():
-            lane.due = -math.inf
+        for queue in self._queues.values():
+            queue.due = -math.inf
         # Some of them are on the way already, and those come back first.
-        self._returning = set(self._visits)
-        self.nudge()
+        self._returning = set(self._waiters)
+        self.wake()
 
-    def _leave_questions(self) -> None:
-        leaving = self._questions.leave()
+    def _leave_acquirer(self) -> None:
+        leaving = self._acquirer.leave()
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
 
     def shut(self, seconds: float, keys: TaskKeys) -> None:
         """Let nothing pass for so long; of this task's key, where there are keys."""
         try:
-            key = self._keys.read(self._questions.source, keys)
+            key = self._keys.read(self._acquirer.source, keys)
         except RateLimitedError:
             return
         if key == NO_KEY:
             return
-        self._closures.close(key, seconds)
+        self._cooldowns.close(key, seconds)
         self._logger.warning("limit closed", limit=self._name, wait=round(seconds, 3))
-        self.nudge()
+        self.wake()
 
     async def close(self) -> None:
         """Give back what was reserved, and end whatever is asked."""
-        self._leave_questions()
+        self._leave_acquirer()
         await asyncio.wait(self._leaving)
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Something changed: all that wait look again."""
-        for visit in tuple(self._visits):
-            visit.nudge()
+        for waiter in tuple(self._waiters):
+            waiter.wake()
 
     # --- before a poll -------------------------------------------------------
 
     @property
     def counts(self) -> bool:
         """Whether the monitor may tell how many permits are free."""
-        source = self._questions.source
+        source = self._acquirer.source
         may_learn = isinstance(source, ReservingRateLimitMonitor)
-        return may_learn or self._questions.free is not None
+        return may_learn or self._acquirer.free is not None
 
     async def look(self, polls: int) -> float:
         """Seconds until so many polls may be out at once; 0: they may now."""
@@ -217,43 +219,43 @@ class Gate:
         self._due = self._clock.monotonic() + wait
         if wait > 0:
             self._log_reached(wait)
-        elif polls > 1 and self._questions.source is not None:
-            free = self._questions.free
+        elif polls > 1 and self._acquirer.source is not None:
+            free = self._acquirer.free
             return 0.0 if free is not None and free >= polls else SHORTEST_WAIT
         return wait
 
     async def _look(self) -> float:
-        shut = self._closures.find_wait(None)
+        shut = self._cooldowns.find_wait(None)
         if shut > 0:
             return shut
-        if lane := self._lanes.get(None):
+        if queue := self._queues.get(None):
             # Tasks that are here already wait: one more would wait behind them.
-            return max(lane.due - self._clock.monotonic(), BUSY_WAIT)
-        if self._questions.is_stuck:
+            return max(queue.due - self._clock.monotonic(), BUSY_WAIT)
+        if self._acquirer.is_stuck:
             return BUSY_WAIT
-        found = await self._questions.look()
+        found = await self._acquirer.look()
         return 0.0 if found.granted else found.wait
 
     # --- before a handler runs -----------------------------------------------
 
-    def try_pass(self, keys: TaskKeys) -> bool:
+    def try_acquire(self, keys: TaskKeys) -> bool:
         """Pass if that takes no waiting, as it does for most.
 
         Raises:
             RateLimitedError: if the task's key cannot be read, and so it may not pass.
         """
         try:
-            key = self._keys.read(self._questions.source, keys)
+            key = self._keys.read(self._acquirer.source, keys)
         except RateLimitedError as error:
             self._note_refusal(error.wait_time)
             raise
         if key == NO_KEY:
             return True
-        if key in self._lanes or self._returning or self._health.failing:
+        if key in self._queues or self._returning or self._breaker.failing:
             return False
-        if self._closures.find_wait(key):
+        if self._cooldowns.find_wait(key):
             return False
-        found = self._questions.ask_now(key, 0.0)
+        found = self._acquirer.ask_now(key, 0.0)
         if found is None or not found.granted:
             return False
         self._counts.passed += 1
@@ -262,45 +264,45 @@ class Gate:
     @property
     def is_shut(self) -> bool:
         """Whether a handler closed it, without a key, and that is not over yet."""
-        return self._closures.find_wait(None) > 0
+        return self._cooldowns.find_wait(None) > 0
 
-    async def wait_until_open(self, visit: Visit) -> None:
+    async def wait_until_open(self, waiter: Waiter) -> None:
         """Wait while all of it is shut.
 
         Raises:
             RateLimitedError: if the provider stops.
         """
-        with self._entered(visit):
-            while (shut := self._closures.find_wait(None)) > 0:
-                await visit.wait(shut)
+        with self._entered(waiter):
+            while (shut := self._cooldowns.find_wait(None)) > 0:
+                await waiter.wait(shut)
 
-    async def enter(self, visit: Visit, keys: TaskKeys) -> None:
+    async def enter(self, waiter: Waiter, keys: TaskKeys) -> None:
         """Wait for a permit, in the order of arrival.
 
         Raises:
             RateLimitedError: if none is free in time, no more may wait, or the
                 provider stops.
         """
-        with self._entered(visit):
-            while not await self._try_enter(visit, keys):
+        with self._entered(waiter):
+            while not await self._try_enter(waiter, keys):
                 pass
         self._counts.passed += 1
 
-    async def _try_enter(self, visit: Visit, keys: TaskKeys) -> bool:
+    async def _try_enter(self, waiter: Waiter, keys: TaskKeys) -> bool:
         """``False``: there is another limit now, or it was shut meanwhile."""
-        self._note_return(visit)
-        questions = self._questions
-        visit.key = self._keys.read(questions.source, keys)
-        if visit.key == NO_KEY:
+        self._note_return(waiter)
+        acquirer = self._acquirer
+        waiter.key = self._keys.read(acquirer.source, keys)
+        if waiter.key == NO_KEY:
             return True
-        found = await self._queue(visit, questions)
+        found = await self._queue(waiter, acquirer)
         if found is None or found.wait <= 0:
             return found is not None
-        return await self._wait_for(found, visit, questions)
+        return await self._wait_for(found, waiter, acquirer)
 
     @contextmanager
-    def _entered(self, visit: Visit) -> Generator[None]:
-        self._visits[visit] = None
+    def _entered(self, waiter: Waiter) -> Generator[None]:
+        self._waiters[waiter] = None
         try:
             yield
         except RateLimitedError as error:
@@ -308,121 +310,125 @@ class Gate:
                 self._note_refusal(error.wait_time)
             raise
         finally:
-            visit.leave()
-            del self._visits[visit]
-            self._note_return(visit)
-            waited = self._clock.monotonic() - visit.began
+            waiter.leave()
+            del self._waiters[waiter]
+            self._note_return(waiter)
+            waited = self._clock.monotonic() - waiter.began
             self._counts.longest_wait = max(self._counts.longest_wait, waited)
 
-    def _note_return(self, visit: Visit) -> None:
+    def _note_return(self, waiter: Waiter) -> None:
         """One more looks at the limit that there is now; the last one lets all begin."""
-        if visit in self._returning:
-            self._returning.discard(visit)
+        if waiter in self._returning:
+            self._returning.discard(waiter)
             if not self._returning:
-                self.nudge()
+                self.wake()
 
-    async def _queue(self, visit: Visit, questions: Questions) -> Reservation | None:
-        """A permit, in the order of the lane; ``None``: there is another limit now."""
-        lane = self._lanes.setdefault(visit.key, Lane())
-        lane.join(visit)
+    async def _queue(
+        self, waiter: Waiter, acquirer: PermitAcquirer
+    ) -> Reservation | None:
+        """A permit, in the order of the queue; ``None``: there is another limit now."""
+        queue = self._queues.setdefault(waiter.key, WaitQueue())
+        queue.join(waiter)
         try:
-            while questions is self._questions:
-                if lane.visits[0] is not visit or self._returning:
-                    await visit.wait(max(lane.due - self._clock.monotonic(), 0.0))
+            while acquirer is self._acquirer:
+                if queue.waiters[0] is not waiter or self._returning:
+                    await waiter.wait(max(queue.due - self._clock.monotonic(), 0.0))
                     continue
-                found = self._ask(visit, questions)
+                found = self._ask(waiter, acquirer)
                 if found is None:
-                    found = await self._wait_for_answer(lane, visit, questions)
+                    found = await self._wait_for_answer(queue, waiter, acquirer)
                 if found is None:
                     continue
                 if found.granted:
                     return found
-                self._note_wait(lane, found.wait)
-                await visit.wait(found.wait)
+                self._note_wait(queue, found.wait)
+                await waiter.wait(found.wait)
             return None
         finally:
-            self._leave(lane, visit, questions)
+            self._leave(queue, waiter, acquirer)
 
-    def _ask(self, visit: Visit, questions: Questions) -> Reservation | None:
-        shut = self._closures.find_wait(visit.key)
+    def _ask(self, waiter: Waiter, acquirer: PermitAcquirer) -> Reservation | None:
+        shut = self._cooldowns.find_wait(waiter.key)
         if shut > 0:
             return Reservation(granted=False, wait=shut)
-        return questions.ask(visit.key, visit.left if visit.may_wait else 0.0)
+        return acquirer.ask(waiter.key, waiter.left if waiter.may_wait else 0.0)
 
-    def _note_wait(self, lane: Lane, wait: float) -> None:
+    def _note_wait(self, queue: WaitQueue, wait: float) -> None:
         """Those behind may see now that they wait in vain."""
         now = self._clock.monotonic()
-        is_news = now + wait > lane.due + SHORTEST_WAIT
-        lane.due, lane.heard = now + wait, now
+        is_news = now + wait > queue.due + SHORTEST_WAIT
+        queue.due, queue.heard = now + wait, now
         self._log_reached(wait)
         if is_news:
-            lane.nudge()
+            queue.wake()
 
-    def _leave(self, lane: Lane, visit: Visit, questions: Questions) -> None:
-        lane.visits.remove(visit)
-        if lane.visits:
-            lane.visits[0].nudge()
+    def _leave(
+        self, queue: WaitQueue, waiter: Waiter, acquirer: PermitAcquirer
+    ) -> None:
+        queue.waiters.remove(waiter)
+        if queue.waiters:
+            queue.waiters[0].wake()
         else:
-            del self._lanes[visit.key]
-            questions.forget(visit.key)
+            del self._queues[waiter.key]
+            acquirer.forget(waiter.key)
 
     def _pass_on(self, key: str | None) -> bool:
-        """Tell the first of a lane that there is an answer; whether there is one."""
-        lane = self._lanes.get(key)
-        if lane is not None:
-            lane.visits[0].nudge()
-        return lane is not None
+        """Tell the first of a queue that there is an answer; whether there is one."""
+        queue = self._queues.get(key)
+        if queue is not None:
+            queue.waiters[0].wake()
+        return queue is not None
 
     # --- waiting -------------------------------------------------------------
 
     async def _wait_for_answer(
-        self, lane: Lane, visit: Visit, questions: Questions
+        self, queue: WaitQueue, waiter: Waiter, acquirer: PermitAcquirer
     ) -> Reservation | None:
         """Wait for the monitor, which was asked; what holds if it says nothing.
 
         Raises:
             RateLimitedError: if nothing holds.
         """
-        silent = self._clock.monotonic() - max(visit.began, lane.heard)
-        if silent < visit.silence:
-            await visit.wait(at_most=visit.silence - silent)
-        elif visit.left == math.inf and await questions.waits_rightly(visit.key):
-            lane.heard = self._clock.monotonic()
-        elif questions.give_up(visit.key).granted:
+        silent = self._clock.monotonic() - max(waiter.began, queue.heard)
+        if silent < waiter.silence:
+            await waiter.wait(at_most=waiter.silence - silent)
+        elif waiter.left == math.inf and await acquirer.waits_rightly(waiter.key):
+            queue.heard = self._clock.monotonic()
+        elif acquirer.give_up(waiter.key).granted:
             return GRANTED
         else:
             raise RateLimitedError(UNKNOWN_WAIT)
         return None
 
     async def _wait_for(
-        self, found: Reservation, visit: Visit, questions: Questions
+        self, found: Reservation, waiter: Waiter, acquirer: PermitAcquirer
     ) -> bool:
         """Wait for the moment of a permit; ``False``: it does not count any more."""
         moment = self._clock.monotonic() + found.wait
-        came, held = False, questions.hold()
+        came, holding = False, acquirer.hold()
         try:
             while not came:
                 wait = moment - self._clock.monotonic()
-                if wait > visit.left + GRACE:
+                if wait > waiter.left + GRACE:
                     # It was asked for by one before, who had more time; or the
                     # provider stops.
                     raise RateLimitedError(wait)
                 self._due = max(self._due, moment)
                 self._log_reached(wait)
-                came = await visit.sleep(wait)
+                came = await waiter.sleep(wait)
                 if (
-                    questions is not self._questions
-                    or self._closures.find_wait(visit.key) > 0
+                    acquirer is not self._acquirer
+                    or self._cooldowns.find_wait(waiter.key) > 0
                 ):
                     came = False
                     break
         finally:
             if not came:
-                questions.give_back(visit.key, found)
-            held.cancel()
+                acquirer.give_back(waiter.key, found)
+            holding.cancel()
         return came
 
-    # --- figures -------------------------------------------------------------
+    # --- counters -------------------------------------------------------------
 
     def _note_refusal(self, wait: float) -> None:
         self._counts.refused += 1
@@ -433,29 +439,29 @@ class Gate:
         if now < self._logged + LOG_INTERVAL:
             return
         self._logged = now
-        figures = self.describe()
+        counters = self.describe()
         self._logger.info(
             "limit reached",
             limit=self._name,
             wait=round(wait, 3),
-            free=figures.free,
-            waiting=figures.waiting,
-            refused=figures.refused,
+            free=counters.free,
+            waiting=counters.waiting,
+            refused=counters.refused,
         )
 
     def describe(self) -> LimitFigures:
-        """The figures of this moment; from any thread."""
-        source = self._questions.source
-        lanes = tuple(self._lanes.values())
-        due = max([self._due, *(lane.due for lane in lanes)])
+        """The counters of this moment; from any thread."""
+        source = self._acquirer.source
+        queues = tuple(self._queues.values())
+        due = max([self._due, *(queue.due for queue in queues)])
         return LimitFigures(
-            free=self._questions.free,
+            free=self._acquirer.free,
             keys=source.keys if isinstance(source, PerKey) else None,
             wait=max(due - self._clock.monotonic(), 0.0),
-            waiting=len(self._visits),
+            waiting=len(self._waiters),
             longest_wait=self._counts.longest_wait,
             passed=self._counts.passed,
             refused=self._counts.refused,
-            closed_for=self._closures.longest,
-            errors=self._health.errors + self._keys.errors,
+            closed_for=self._cooldowns.longest,
+            errors=self._breaker.errors + self._keys.errors,
         )

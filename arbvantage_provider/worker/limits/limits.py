@@ -28,16 +28,16 @@ from arbvantage_provider.rate_limit import (
 from arbvantage_provider.rate_limit.check import find_monitor_problem
 from arbvantage_provider.rate_limit.notices import LISTENER
 from arbvantage_provider.worker.call import Call, TaskKeys
-from arbvantage_provider.worker.limits.concurrency import WaitingRoom
-from arbvantage_provider.worker.limits.limiter import Gate
+from arbvantage_provider.worker.limits.concurrency import WaiterBudget
+from arbvantage_provider.worker.limits.limiter import Limiter
 from arbvantage_provider.worker.limits.notices import Notices
 from arbvantage_provider.worker.limits.permit_acquirer import (
     LONGEST_WAIT,
     Source,
     count_free,
 )
-from arbvantage_provider.worker.limits.task_limit import LimitByHand
-from arbvantage_provider.worker.limits.wait_queue import GRACE, Visit
+from arbvantage_provider.worker.limits.task_limit import HandlerRateLimit
+from arbvantage_provider.worker.limits.wait_queue import GRACE, Waiter
 from arbvantage_provider.worker.metrics.snapshot import LimitFigures
 from arbvantage_provider.worker.runtime.backoff import Ending
 
@@ -69,7 +69,7 @@ class Limits:
         clock: tells when a wait is over.
         ending: set when waiting is no longer worth it.
         slots: how many tasks may be in flight.
-        room: where tasks wait for the limit of their action.
+        budget: where tasks wait for the limit of their action.
         logger: told when a limit is reached, closed, or cannot be asked.
     """
 
@@ -82,7 +82,7 @@ class Limits:
         clock: Clock,
         ending: Ending,
         slots: int,
-        room: WaitingRoom,
+        budget: WaiterBudget,
         logger: Any,
     ) -> None:
         self._actions = actions
@@ -91,15 +91,15 @@ class Limits:
         self._ending = ending
         self._closed = Ending()
         self._slots = slots
-        self._room = room
+        self._budget = budget
         self._logger = logger
-        self._gates: dict[str, Gate] = {}
+        self._limiters: dict[str, Limiter] = {}
         self._kept: dict[str, Action] = {}
         self._loop = asyncio.get_running_loop()
         self._end_watching: Callable[[], None] | None = None
-        self._provider: Gate | None = None
+        self._provider: Limiter | None = None
         if type(monitor) is not NoRateLimitMonitor:
-            self._provider = self._make_gate("the provider", monitor)
+            self._provider = self._make_limiter("the provider", monitor)
         notices = Notices(self._list_limits, clock=clock, logger=logger)
         # All tasks of this run, and their threads, begin with what is set here.
         self._listening = LISTENER.set(notices.note)
@@ -118,7 +118,7 @@ class Limits:
     # --- before a poll -------------------------------------------------------
 
     @property
-    def gates_polls(self) -> bool:
+    def limits_polls(self) -> bool:
         """Whether a poll has to be looked at first."""
         return self._provider is not None
 
@@ -142,7 +142,7 @@ class Limits:
         return (
             self._provider is not None
             or action.rate_limit_monitor is not None
-            or action.name in self._gates
+            or action.name in self._limiters
         )
 
     async def spend(self, call: Call, on_wait: Callable[[], None]) -> None:
@@ -157,31 +157,31 @@ class Limits:
                 stops.
         """
         keys = _keys_of(call)
-        gate, provider = self._find_gate(call.action), self._provider
+        auth, provider = self._find_limiter(call.action), self._provider
         patience = self._find_patience(call)
         if provider is not None and provider.is_shut:
-            await provider.wait_until_open(self._visit_provider(patience))
-        if gate is not None and not gate.try_pass(keys):
-            visit = Visit(
+            await provider.wait_until_open(self._make_provider_waiter(patience))
+        if auth is not None and not auth.try_acquire(keys):
+            waiter = Waiter(
                 patience=patience,
                 silence=max(patience, GRACE),
                 clock=self._clock,
                 ending=self._ending,
-                room=self._room,
+                budget=self._budget,
                 on_wait=on_wait,
             )
-            await gate.enter(visit, keys)
+            await auth.enter(waiter, keys)
         # A handler of this action may have shut it meanwhile.
         provider = self._provider
-        if provider is not None and not provider.try_pass(keys):
-            await provider.enter(self._visit_provider(patience), keys)
+        if provider is not None and not provider.try_acquire(keys):
+            await provider.enter(self._make_provider_waiter(patience), keys)
 
-    def _visit_provider(self, patience: float) -> Visit:
+    def _make_provider_waiter(self, patience: float) -> Waiter:
         """A task that is here already waits as long as it takes.
 
         It does not wait so long for a monitor that gives no answer at all.
         """
-        return Visit(
+        return Waiter(
             patience=math.inf,
             silence=max(patience, SILENCE),
             clock=self._clock,
@@ -195,25 +195,25 @@ class Limits:
     # --- inside a handler ----------------------------------------------------
 
     def make_limit_of(self, call: Call) -> TaskRateLimit:
-        """What a handler may spend by hand: of its action, or else of the provider."""
-        return LimitByHand(partial(self._acquire, call), self._loop)
+        """What a handler may spend itself: of its action, or else of the provider."""
+        return HandlerRateLimit(partial(self._acquire, call), self._loop)
 
     async def _acquire(self, call: Call) -> None:
-        gate = self._find_gate(call.action)
-        if gate is None or not gate.holds:
-            gate = self._provider
+        auth = self._find_limiter(call.action)
+        if auth is None or not auth.holds:
+            auth = self._provider
         keys = _keys_of(call)
-        if gate is None or gate.try_pass(keys):
+        if auth is None or auth.try_acquire(keys):
             return
         left = call.deadline - self._clock.monotonic()
         patience = left - MARGIN
-        visit = Visit(
+        waiter = Waiter(
             patience=patience,
             silence=patience,
             clock=self._clock,
             ending=self._closed,
         )
-        await gate.enter(visit, keys)
+        await auth.enter(waiter, keys)
 
     def heed(self, call: Call, error: BaseException | None) -> None:
         """Shut what a handler said should be: the API behind it wants to be left alone."""
@@ -221,37 +221,37 @@ class Limits:
         if closes is None:
             return
         if closes == "action":
-            gate = self._find_gate(call.action) or self._make_gate_of(call.action)
+            auth = self._find_limiter(call.action) or self._make_limiter_of(call.action)
         else:
-            gate = self._provider = self._provider or self._make_gate(
+            auth = self._provider = self._provider or self._make_limiter(
                 "the provider", None
             )
-        gate.shut(seconds, _keys_of(call))
+        auth.shut(seconds, _keys_of(call))
 
-    # --- gates ---------------------------------------------------------------
+    # --- limiters ---------------------------------------------------------------
 
-    def _find_gate(self, action: Action) -> Gate | None:
-        """The gate of an action, which keeps to the limit that it has now."""
+    def _find_limiter(self, action: Action) -> Limiter | None:
+        """The limiter of an action, which keeps to the limit that it has now."""
         action = self._actions.find(action.name) or action
-        gate = self._gates.get(action.name)
-        if gate is None:
+        auth = self._limiters.get(action.name)
+        if auth is None:
             has_limit = action.rate_limit_monitor is not None
-            return self._make_gate_of(action) if has_limit else None
+            return self._make_limiter_of(action) if has_limit else None
         if self._kept[action.name] is not action:
             self._kept[action.name] = action
-            gate.replace(action.rate_limit_monitor)
-        return gate
+            auth.replace(action.rate_limit_monitor)
+        return auth
 
-    def _make_gate_of(self, action: Action) -> Gate:
+    def _make_limiter_of(self, action: Action) -> Limiter:
         if self._end_watching is None:
-            self._end_watching = self._actions.watch(self._tell_change)
-        gate = self._make_gate(action.name, action.rate_limit_monitor)
+            self._end_watching = self._actions.watch(self._notify_change)
+        auth = self._make_limiter(action.name, action.rate_limit_monitor)
         self._kept[action.name] = action
-        self._gates[action.name] = gate
-        return gate
+        self._limiters[action.name] = auth
+        return auth
 
-    def _make_gate(self, name: str, source: Source) -> Gate:
-        return Gate(
+    def _make_limiter(self, name: str, source: Source) -> Limiter:
+        return Limiter(
             source,
             name=name,
             opens=self._opens,
@@ -261,7 +261,7 @@ class Limits:
             logger=self._logger,
         )
 
-    def _tell_change(self, name: str) -> None:
+    def _notify_change(self, name: str) -> None:
         """An action has another limit; this may be any thread."""
         try:
             self._loop.call_soon_threadsafe(self._change, name)
@@ -269,22 +269,24 @@ class Limits:
             return  # the loop is closed: nobody waits any more
 
     def _change(self, name: str) -> None:
-        if name in self._gates:
-            self._find_gate(self._kept[name])
+        if name in self._limiters:
+            self._find_limiter(self._kept[name])
 
     def describe(self) -> Mapping[str, LimitFigures]:
-        """The figures of all limits; from any thread. ``""``: the provider's own."""
+        """The counters of all limits; from any thread. ``""``: the provider's own."""
         found = describe_unused(None, self._actions)
-        gates = tuple(self._gates.items())
-        found |= {name: gate.describe() for name, gate in gates if gate.tells}
+        limiters = tuple(self._limiters.items())
+        found |= {
+            name: auth.describe() for name, auth in limiters if auth.is_worth_showing
+        }
         if self._provider is not None:
             found[""] = self._provider.describe()
         return found
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Let all that wait look again: now it is known when the waiting ends."""
-        for gate in self._all_gates:
-            gate.nudge()
+        for auth in self._all_limiters:
+            auth.wake()
 
     async def close(self) -> None:
         """End whatever waits, and let the threads end."""
@@ -293,12 +295,12 @@ class Limits:
             LISTENER.reset(self._listening)
         if self._end_watching is not None:
             self._end_watching()
-        await asyncio.gather(*(gate.close() for gate in self._all_gates))
+        await asyncio.gather(*(auth.close() for auth in self._all_limiters))
 
     @property
-    def _all_gates(self) -> list[Gate]:
-        gates = list(self._gates.values())
-        return gates if self._provider is None else [*gates, self._provider]
+    def _all_limiters(self) -> list[Limiter]:
+        limiters = list(self._limiters.values())
+        return limiters if self._provider is None else [*limiters, self._provider]
 
 
 def _keys_of(call: Call) -> TaskKeys:
@@ -339,7 +341,7 @@ def _read_closing(error: BaseException | None) -> tuple[str | None, float]:
 def describe_unused(
     monitor: RateLimitMonitor | None, actions: Actions
 ) -> dict[str, LimitFigures]:
-    """The figures of the limits of a provider, and of its actions, before any task."""
+    """The counters of the limits of a provider, and of its actions, before any task."""
     sources = {"": monitor} | {
         name: action.rate_limit_monitor
         for name, action in actions.get_actions().items()

@@ -29,7 +29,7 @@ class Notices:
         self._list_limits = list_limits
         self._clock = clock
         self._logger = logger
-        self._told: dict[str, float] = {}
+        self._notified: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def note(  # noqa: PLR0917 - a ``Listener``
@@ -55,7 +55,7 @@ class Notices:
     def _is_due(self, limit: str) -> bool:
         now = self._clock.monotonic()
         with self._lock:
-            is_due = now - self._told.get(limit, now - LOG_INTERVAL) >= LOG_INTERVAL
+            is_due = now - self._notified.get(limit, now - LOG_INTERVAL) >= LOG_INTERVAL
             if is_due:
-                self._told[limit] = now
+                self._notified[limit] = now
         return is_due

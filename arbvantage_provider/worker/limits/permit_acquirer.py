@@ -1,7 +1,7 @@
-"""Asking the monitors of one limit, with one question at a time for each key.
+"""Asking the monitors of one limit, with one request at a time for each key.
 
 An answer that takes its time is told to ``on_answer``; who asks again then receives
-it. A question whose asker gave up stays open, and the next one receives its answer,
+it. A request whose asker gave up stays open, and the next one receives its answer,
 so a monitor that hangs takes up one thread, and none for each task.
 """
 
@@ -20,7 +20,7 @@ from arbvantage_provider.rate_limit import (
     Reservation,
     ReservingRateLimitMonitor,
 )
-from arbvantage_provider.worker.limits.circuit_breaker import GRANTED, Health
+from arbvantage_provider.worker.limits.circuit_breaker import GRANTED, CircuitBreaker
 from arbvantage_provider.worker.limits.wait_queue import UNKNOWN_WAIT
 from arbvantage_provider.worker.runtime.backoff import first_of
 from arbvantage_provider.worker.runtime.threads import ThreadPool
@@ -44,8 +44,8 @@ ROOM_WAIT: Final = 1.0
 """Seconds to ask again after, where there is no room for one more key."""
 
 
-class Inquiry:
-    """One question that is under way.
+class PermitRequest:
+    """One request that is under way.
 
     Attributes:
         monitor: who was asked.
@@ -226,12 +226,12 @@ def _nothing() -> None:
     """What is called when a permit was spent; the handler is run elsewhere."""
 
 
-class Questions:
-    """Where a gate asks.
+class PermitAcquirer:
+    """Where a limiter asks.
 
     Args:
         source: who is asked.
-        health: whether it answers.
+        breaker: whether it answers.
         slots: how many monitors with keys may be asked at once.
         ending: set when waiting for an answer is no longer worth it.
         on_answer: told the key of each answer that took its time; whether somebody
@@ -245,20 +245,20 @@ class Questions:
         self,
         source: Source,
         *,
-        health: Health,
+        breaker: CircuitBreaker,
         slots: int,
         ending: asyncio.Event,
         on_answer: Callable[[str | None], bool],
     ) -> None:
         # A subclass of that one may be a limit of the user's.
         self.source: Source = None if type(source) is NoRateLimitMonitor else source
-        self._health = health
+        self._breaker = breaker
         self._ending = ending
         self._on_answer = on_answer
         # One looks while one spends; with keys, each is asked for itself.
         self._most = slots if isinstance(source, PerKey) else 2
         self._threads = ThreadPool(self._most, "rate-limit")
-        self._inquiries: dict[str | None, Inquiry] = {}
+        self._requests: dict[str | None, PermitRequest] = {}
         self._looking: asyncio.Future[Outcome[float]] | None = None
         self._look_is_overdue = False
         self._giving_back: set[asyncio.Future[Any]] = set()
@@ -270,11 +270,11 @@ class Questions:
         return asyncio.ensure_future(self._close())
 
     async def _close(self) -> None:
-        for key in tuple(self._inquiries):
+        for key in tuple(self._requests):
             self.forget(key)
-        for inquiry in self._inquiries.values():
-            inquiry.abandon()
-        self._inquiries.clear()
+        for request in self._requests.values():
+            request.abandon()
+        self._requests.clear()
         closing = asyncio.ensure_future(self._close_monitor())
         await asyncio.wait({closing}, timeout=LAST_GRACE)
         closing.cancel()
@@ -303,18 +303,18 @@ class Questions:
         monitor = self.source
         if not isinstance(monitor, RateLimitMonitor):
             return GRANTED
-        if self._health.rest > 0:
-            return self._health.verdict(self._health.rest)
+        if self._breaker.rest > 0:
+            return self._breaker.verdict(self._breaker.rest)
         found: Outcome[float] | None
         if is_quick(monitor):
             found = look_now(monitor)
         else:
-            found = await self._look(monitor, gives_up=self._health.opens)
+            found = await self._look(monitor, gives_up=self._breaker.opens)
         if found is None:
-            return self._health.verdict(UNKNOWN_WAIT)
+            return self._breaker.verdict(UNKNOWN_WAIT)
         if isinstance(found, BaseException):
-            return self._health.fail(found)
-        self._health.recover()
+            return self._breaker.fail(found)
+        self._breaker.recover()
         return Reservation(granted=found == 0, wait=found)
 
     async def waits_rightly(self, key: str | None) -> bool:
@@ -323,14 +323,14 @@ class Questions:
         It does if it says that no permit is free. Where it says that one is, it may
         be about to come back; the second time it is not.
         """
-        inquiry = self._inquiries.get(key)
-        if inquiry is None or not inquiry.is_spending:
+        request = self._requests.get(key)
+        if request is None or not request.is_spending:
             return False
-        found = await self._look(inquiry.monitor, gives_up=True)
+        found = await self._look(request.monitor, gives_up=True)
         if found is None or isinstance(found, BaseException):
             return False
-        inquiry.strikes = 0 if found > 0 else inquiry.strikes + 1
-        return inquiry.strikes <= 1
+        request.strikes = 0 if found > 0 else request.strikes + 1
+        return request.strikes <= 1
 
     async def _look(
         self, monitor: RateLimitMonitor, *, gives_up: bool
@@ -346,7 +346,7 @@ class Questions:
                     await first_of(looking, self._ending)
         if not (looking.done() or self._ending.is_set() or self._look_is_overdue):
             self._look_is_overdue = True
-            self._health.fail()
+            self._breaker.fail()
         if not (looking.done() or gives_up):
             await first_of(looking, self._ending)
         if not looking.done():
@@ -363,17 +363,17 @@ class Questions:
             key: of which limit.
             patience: seconds that a monitor that reserves may look ahead.
         """
-        inquiry = self._inquiries.get(key)
-        if inquiry is not None and inquiry.outcome.done():
-            del self._inquiries[key]
-            return self._conclude(inquiry)
-        if self._health.rest > 0:
-            return self._health.verdict(self._health.rest)
-        if inquiry is None:
-            return self.ask_now(key, patience) or self._inquire(key, patience)
+        request = self._requests.get(key)
+        if request is not None and request.outcome.done():
+            del self._requests[key]
+            return self._conclude(request)
+        if self._breaker.rest > 0:
+            return self._breaker.verdict(self._breaker.rest)
+        if request is None:
+            return self.ask_now(key, patience) or self._begin_request(key, patience)
         # Nobody waits for a monitor that fails, where it does not count.
-        is_ill = self._health.failing or inquiry.is_overdue
-        return GRANTED if is_ill and self._health.opens else None
+        is_ill = self._breaker.failing or request.is_overdue
+        return GRANTED if is_ill and self._breaker.opens else None
 
     def ask_now(self, key: str | None, patience: float) -> Reservation | None:
         """Ask a monitor that is quick; ``None``: it is none."""
@@ -387,8 +387,8 @@ class Questions:
                 return None
             found = spend_now(monitor, patience)
         except BaseException as error:  # noqa: BLE001 - a user's monitor may raise anything
-            return self._health.fail(error)
-        self._health.recover()
+            return self._breaker.fail(error)
+        self._breaker.recover()
         return found
 
     def _find_monitor(self, key: str | None) -> RateLimitMonitor | None:
@@ -398,87 +398,87 @@ class Questions:
 
     def _refuse_key(self) -> Reservation:
         if isinstance(self.source, PerKey):
-            self._health.note_full(self.source.max_keys)
+            self._breaker.note_full(self.source.max_keys)
         return Reservation(granted=False, wait=ROOM_WAIT)
 
-    def _inquire(self, key: str | None, patience: float) -> Reservation | None:
+    def _begin_request(self, key: str | None, patience: float) -> Reservation | None:
         monitor = self._find_monitor(key)
-        if monitor is None or len(self._inquiries) >= self._most:
+        if monitor is None or len(self._requests) >= self._most:
             return Reservation(granted=False, wait=BUSY_WAIT)
-        inquiry = Inquiry(monitor)
+        request = PermitRequest(monitor)
         if isinstance(monitor, ReservingRateLimitMonitor):
-            inquiry.ask_reserving(patience, key)
+            request.ask_reserving(patience, key)
         else:
-            inquiry.ask_blocking(self._threads)
-        self._inquiries[key] = inquiry
+            request.ask_blocking(self._threads)
+        self._requests[key] = request
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(ANSWER_TIME, self._note_silence, key, inquiry)
+        timer = loop.call_later(ANSWER_TIME, self._note_silence, key, request)
 
         def settle(_: object) -> None:
             timer.cancel()
-            if self._inquiries.get(key) is inquiry and not self._on_answer(key):
+            if self._requests.get(key) is request and not self._on_answer(key):
                 self.forget(key)
 
-        inquiry.outcome.add_done_callback(settle)
+        request.outcome.add_done_callback(settle)
         # Nobody waits for a monitor that fails, where it does not count.
-        is_ill = self._health.failing and self._health.opens
+        is_ill = self._breaker.failing and self._breaker.opens
         return GRANTED if is_ill else None
 
-    def _note_silence(self, key: str | None, inquiry: Inquiry) -> None:
-        if self._inquiries.get(key) is inquiry and not inquiry.is_spending:
+    def _note_silence(self, key: str | None, request: PermitRequest) -> None:
+        if self._requests.get(key) is request and not request.is_spending:
             self.give_up(key)
             self._on_answer(key)
 
     def give_up(self, key: str | None) -> Reservation:
         """The monitor should have answered by now: what holds until it does."""
-        inquiry = self._inquiries.get(key)
-        if inquiry is None or inquiry.is_overdue:
-            return self._health.verdict(UNKNOWN_WAIT)
-        inquiry.is_overdue = True
-        return self._health.fail()
+        request = self._requests.get(key)
+        if request is None or request.is_overdue:
+            return self._breaker.verdict(UNKNOWN_WAIT)
+        request.is_overdue = True
+        return self._breaker.fail()
 
     @property
     def is_stuck(self) -> bool:
         """Whether a monitor without keys is still at what nobody waits for."""
-        return None in self._inquiries and not self._health.opens
+        return None in self._requests and not self._breaker.opens
 
     def forget(self, key: str | None) -> None:
         """Nobody waits for an answer about this key any more."""
-        inquiry = self._inquiries.get(key)
-        if inquiry is None:
+        request = self._requests.get(key)
+        if request is None:
             return
-        if inquiry.outcome.done():
-            del self._inquiries[key]
-            found = self._conclude(inquiry)
+        if request.outcome.done():
+            del self._requests[key]
+            found = self._conclude(request)
             if found.granted:
                 self.give_back(key, found)
-        elif isinstance(inquiry.monitor, ReservingRateLimitMonitor):
+        elif isinstance(request.monitor, ReservingRateLimitMonitor):
             # The next one asks with a patience of its own.
-            del self._inquiries[key]
-            self._await_late_answer(key, inquiry)
+            del self._requests[key]
+            self._await_late_answer(key, request)
 
-    def _await_late_answer(self, key: str | None, inquiry: Inquiry) -> None:
+    def _await_late_answer(self, key: str | None, request: PermitRequest) -> None:
         """A permit that comes yet is given back."""
 
         def settle(outcome: "asyncio.Future[Outcome[Reservation]]") -> None:
             self._giving_back.discard(outcome)
             if not outcome.cancelled():
-                found = self._conclude(inquiry)
+                found = self._conclude(request)
                 if found.granted:
                     self.give_back(key, found)
 
-        self._giving_back.add(inquiry.outcome)
-        inquiry.outcome.add_done_callback(settle)
+        self._giving_back.add(request.outcome)
+        request.outcome.add_done_callback(settle)
 
-    def _conclude(self, inquiry: Inquiry) -> Reservation:
-        outcome = inquiry.outcome.result()
+    def _conclude(self, request: PermitRequest) -> Reservation:
+        outcome = request.outcome.result()
         if isinstance(outcome, BaseException):
             # Who is left says nothing of the monitor that is asked now.
             if self._is_left:
-                return self._health.verdict(UNKNOWN_WAIT)
-            return self._health.fail(outcome)
+                return self._breaker.verdict(UNKNOWN_WAIT)
+            return self._breaker.fail(outcome)
         if not self._is_left:
-            self._health.recover()
+            self._breaker.recover()
         return outcome
 
     def hold(self) -> "asyncio.Future[None]":
@@ -486,10 +486,10 @@ class Questions:
 
         Until then the permit may be given back, and the monitor is not closed.
         """
-        held = asyncio.get_running_loop().create_future()
-        self._giving_back.add(held)
-        held.add_done_callback(self._giving_back.discard)
-        return held
+        holding = asyncio.get_running_loop().create_future()
+        self._giving_back.add(holding)
+        holding.add_done_callback(self._giving_back.discard)
+        return holding
 
     def give_back(self, key: str | None, found: Reservation) -> None:
         """Give a permit back that nobody is going to use."""

@@ -9,7 +9,7 @@ from arbvantage_provider.exceptions import RateLimitedError
 from arbvantage_provider.worker.limits.wait_queue import UNKNOWN_WAIT
 
 
-class LimitByHand:
+class HandlerRateLimit:
     """Spends a permit for each block that is entered; a ``TaskRateLimit``.
 
     Args:

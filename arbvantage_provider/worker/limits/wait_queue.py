@@ -1,6 +1,6 @@
 """Who wants to pass a limit: each task, or handler, that asks for a permit.
 
-A visit waits until something changes (``nudge``), until what it knows of the limit is
+A waiter waits until something changes (``wake``), until what it knows of the limit is
 over, until its patience is, or until the provider stops.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 from arbvantage_provider.clock import Clock
 from arbvantage_provider.exceptions import RateLimitedError
-from arbvantage_provider.worker.limits.concurrency import WaitingRoom
+from arbvantage_provider.worker.limits.concurrency import WaiterBudget
 from arbvantage_provider.worker.runtime.backoff import Ending, first_of
 
 GRACE: Final = 0.25
@@ -27,7 +27,7 @@ UNKNOWN_WAIT: Final = 1.0
 _numbers = itertools.count()
 
 
-class Visit:
+class Waiter:
     """One wish for one permit.
 
     Args:
@@ -35,12 +35,12 @@ class Visit:
         silence: seconds that the monitor may give no answer at all.
         clock: tells when they are over.
         ending: set when waiting is no longer worth it.
-        room: where it waits, if it takes up a slot while it does.
+        budget: where it waits, if it takes up a slot while it does.
         on_wait: called when it begins to wait.
 
     Attributes:
-        key: which of the gate's limits; ``None``: its only one.
-        number: later visits have higher ones.
+        key: which of the limiter's limits; ``None``: its only one.
+        number: later waiters have higher ones.
         began: when it came, in seconds of the clock.
     """
 
@@ -51,7 +51,7 @@ class Visit:
         silence: float,
         clock: Clock,
         ending: Ending,
-        room: WaitingRoom | None = None,
+        budget: WaiterBudget | None = None,
         on_wait: Callable[[], None] | None = None,
     ) -> None:
         self.key: str | None = None
@@ -61,9 +61,9 @@ class Visit:
         self._until = self.began + patience
         self._clock = clock
         self._ending = ending
-        self._room = room
+        self._budget = budget
         self._on_wait = on_wait
-        self._is_seated = False
+        self._is_counted = False
         self._signal: asyncio.Future[None] | None = None
 
     @property
@@ -89,15 +89,15 @@ class Visit:
     @property
     def may_wait(self) -> bool:
         """Whether it waits already, or there is room for it to."""
-        return self._room is None or self._is_seated or not self._room.is_full
+        return self._budget is None or self._is_counted or not self._budget.is_full
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Something changed: it looks again."""
         if self._signal is not None and not self._signal.done():
             self._signal.set_result(None)
 
     async def wait(self, known: float = 0.0, *, at_most: float = math.inf) -> None:
-        """Wait for a nudge, or until it is worth looking again.
+        """Wait for a wake-up, or until it is worth looking again.
 
         Args:
             known: seconds that the limit is known to last; 0: nobody knows.
@@ -113,9 +113,9 @@ class Visit:
         left = self.until - now if known > 0 else max(self.until - now, grace)
         if left <= 0 or known > left:
             raise RateLimitedError(known or UNKNOWN_WAIT)
-        if not self._is_seated and (known > 0 or grace <= 0):
-            self._sit_down(known)
-        if self._is_seated:
+        if not self._is_counted and (known > 0 or grace <= 0):
+            self._begin_waiting(known)
+        if self._is_counted:
             grace = math.inf
         await self._sleep(min(left, known or math.inf, at_most, grace))
         if self._ending.is_set():
@@ -127,8 +127,8 @@ class Visit:
         Raises:
             RateLimitedError: if there is no room to wait, or the provider stops.
         """
-        if not self._is_seated:
-            self._sit_down(seconds)
+        if not self._is_counted:
+            self._begin_waiting(seconds)
         undisturbed = await self._sleep(seconds)
         if self._ending.is_set():
             raise RateLimitedError(seconds)
@@ -136,14 +136,14 @@ class Visit:
 
     def leave(self) -> None:
         """Whatever came of it, it waits no more."""
-        if self._is_seated and self._room is not None:
-            self._room.leave()
-        self._is_seated = False
+        if self._is_counted and self._budget is not None:
+            self._budget.leave()
+        self._is_counted = False
 
-    def _sit_down(self, known: float) -> None:
-        if self._room is not None and not self._room.enter():
+    def _begin_waiting(self, known: float) -> None:
+        if self._budget is not None and not self._budget.enter():
             raise RateLimitedError(known or UNKNOWN_WAIT)
-        self._is_seated = True
+        self._is_counted = True
         if self._on_wait is not None:
             self._on_wait()
 
@@ -155,31 +155,31 @@ class Visit:
         return not self._signal.done()
 
 
-class Lane:
-    """Visits to one limit, in the order of arrival; the first of them asks.
+class WaitQueue:
+    """Waiters to one limit, in the order of arrival; the first of them asks.
 
     Attributes:
-        visits: those that have no permit yet.
+        waiters: those that have no permit yet.
         due: until when none is free, as far as is known; seconds of the clock.
         heard: when the monitor said something last.
     """
 
-    __slots__ = ("due", "heard", "visits")
+    __slots__ = ("due", "heard", "waiters")
 
     def __init__(self) -> None:
-        self.visits: list[Visit] = []
+        self.waiters: list[Waiter] = []
         self.due: float = -math.inf
         self.heard: float = -math.inf
 
-    def join(self, visit: Visit) -> None:
+    def join(self, waiter: Waiter) -> None:
         """Wait here; one that was here before has its old place again."""
-        insort(self.visits, visit, key=_read_number)
+        insort(self.waiters, waiter, key=_read_number)
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Let all of them look again."""
-        for visit in self.visits:
-            visit.nudge()
+        for waiter in self.waiters:
+            waiter.wake()
 
 
-def _read_number(visit: Visit) -> int:
-    return visit.number
+def _read_number(waiter: Waiter) -> int:
+    return waiter.number

@@ -9,13 +9,12 @@ from arbvantage_provider.clock import Clock
 from arbvantage_provider.observe.unawaited import describe_bare
 from arbvantage_provider.responses import Status
 from arbvantage_provider.task import Oversized, Task
-from arbvantage_provider.worker.call import Answer
-from arbvantage_provider.worker.delivery.tracker import Ledger
+from arbvantage_provider.worker.call import EncodedResponse
 from arbvantage_provider.worker.metrics.snapshot import LimitFigures, Snapshot, State
 
 
-class Figures:
-    """The figures of one worker; its slots keep them, on its loop.
+class Counters:
+    """The counters of one worker; its slots keep them, on its loop.
 
     Args:
         clock: tells how long ago the hub answered.
@@ -26,19 +25,19 @@ class Figures:
         state: how far the worker is.
         taken: how many tasks came.
         answered: how many of them the hub has the result of.
-        by_status: how many have an answer of each status.
+        by_status: how many have a response of each status.
         refused: how many of them have a result that the hub refused for good.
         oversized: how many tasks were too large to take.
         stuck: how many slots wait for a handler that is past its deadline.
         submitting: how many results the hub has not taken yet.
-        parked: how many of them are parked.
+        deferred: how many of them are deferred.
     """
 
     def __init__(self, *, clock: Clock, slots: int, logger: Any) -> None:
         self.state: State = "new"
         self.taken = self.answered = self.refused = 0
         self.oversized: int = 0
-        self.stuck = self.submitting = self.parked = 0
+        self.stuck = self.submitting = self.deferred = 0
         self.by_status: Counter[str] = Counter()
         self._clock = clock
         self._slots = slots
@@ -51,7 +50,8 @@ class Figures:
         unanswered: int,
         *,
         is_blocked: bool,
-        ledger: Ledger,
+        is_failing: bool,
+        redelivered: int,
         limits: Mapping[str, LimitFigures],
     ) -> Snapshot:
         """All of them at this moment.
@@ -59,10 +59,11 @@ class Figures:
         Args:
             unanswered: how many tasks the hub waits for.
             is_blocked: whether something blocks the event loop.
-            ledger: knows what came twice, and whether the journal can be written.
-            limits: the figures of the limits; ``""``: the provider's own.
+            is_failing: whether the journal cannot be written.
+            redelivered: how many deliveries were of a task in flight, or done.
+            limits: the counters of the limits; ``""``: the provider's own.
         """
-        can_work = self.stuck < self._slots and not (is_blocked or ledger.failing)
+        can_work = self.stuck < self._slots and not (is_blocked or is_failing)
         contact = self._last_contact
         return Snapshot(
             state=self.state,
@@ -71,8 +72,8 @@ class Figures:
             slots_taken=unanswered + self.stuck,
             slots_stuck=self.stuck,
             results_waiting=self.submitting,
-            results_parked=self.parked,
-            tasks_redelivered=ledger.redelivered,
+            results_parked=self.deferred,
+            tasks_redelivered=redelivered,
             tasks_taken=self.taken,
             tasks_answered=self.answered,
             tasks_refused=self.refused,
@@ -85,9 +86,9 @@ class Figures:
             limits=limits,
         )
 
-    def note_answer(self, _: Task, answer: Answer) -> None:
-        """A task has an answer."""
-        self.by_status[answer.status] += 1
+    def count_response(self, _: Task, encoded: EncodedResponse) -> None:
+        """A task has a response."""
+        self.by_status[encoded.status] += 1
 
     def note_oversized(self, task: Oversized | None) -> None:
         """A task was too large to take; ``None``: there was none."""

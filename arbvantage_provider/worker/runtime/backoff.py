@@ -8,7 +8,7 @@ from typing import Any
 from arbvantage_provider.retry import draw_waits
 
 
-class Waits:
+class Backoff:
     """Seconds as ``draw_waits`` gives them, which may begin with ``first`` again."""
 
     def __init__(self, first: float, most: float) -> None:
@@ -20,7 +20,7 @@ class Waits:
         """Begin with ``first`` again."""
         self._values = None
 
-    def draw(self) -> float:
+    def next_wait(self) -> float:
         """The next wait, in seconds."""
         if self._values is None:
             self._values = draw_waits(self._first, self._most)

@@ -2,6 +2,6 @@
 
 from arbvantage_provider.worker.delivery.journal.rows import Row, list_rows
 from arbvantage_provider.worker.delivery.journal.store import Store
-from arbvantage_provider.worker.delivery.journal.writer import Journal
+from arbvantage_provider.worker.delivery.journal.writer import JournalWriter
 
-__all__ = ["Journal", "Row", "Store", "list_rows"]
+__all__ = ["JournalWriter", "Row", "Store", "list_rows"]

@@ -59,7 +59,7 @@ def answer(number: int, status: str, text: bytes) -> list[Change]:
     return [(_ANSWERED, (status, text, number))]
 
 
-def cross_out(number: int, *, now: float) -> list[Change]:
+def mark_delivered(number: int, *, now: float) -> list[Change]:
     """The hub took the answer, or refused it for good."""
     return [(_TAKEN, (now, number)), (_OVERWRITTEN, (number,))]
 
@@ -70,7 +70,7 @@ def forget(number: int) -> list[Change]:
 
 
 def expire(number: int) -> list[Change]:
-    """Nothing more is kept of a task that was crossed out."""
+    """Nothing more is kept of a task that was marked as delivered."""
     return [(_FORGOTTEN, (number,))]
 
 

@@ -1,7 +1,7 @@
 """Changes to the journal, gathered into commits on the event loop.
 
 Many tasks share one commit: the first change after a pause is committed at the end
-of this turn of the loop, and the next ones a moment later together. It happens on
+of this round of the event loop, and the next ones a moment later together. It happens on
 the loop, as handing single statements to a thread costs more than they do; only what
 waits for the disk has threads of its own: clearing the log, and commits that are
 forced onto it.
@@ -19,16 +19,16 @@ from arbvantage_provider.worker.delivery.journal.changes import (
     answer,
     arrive,
     correct,
-    cross_out,
     expire,
     forget,
+    mark_delivered,
     start,
     start_at_once,
     withdraw,
 )
 from arbvantage_provider.worker.delivery.journal.rows import Row
 from arbvantage_provider.worker.delivery.journal.store import BusyError, Store
-from arbvantage_provider.worker.runtime.backoff import Waits
+from arbvantage_provider.worker.runtime.backoff import Backoff
 from arbvantage_provider.worker.runtime.threads import ThreadPool
 
 GATHER: Final = 0.001
@@ -46,7 +46,7 @@ MOST_NAMED: Final = 20
 Waiting: TypeAlias = "asyncio.Future[None]"
 
 
-class Journal:
+class JournalWriter:
     """One provider's journal, on the running loop.
 
     Args:
@@ -80,7 +80,7 @@ class Journal:
         self._busy_since: float | None = None
         # The loop's own threads may all be held by handlers.
         self._threads = ThreadPool(2, "journal")
-        self._failures = Waits(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
+        self._failures = Backoff(FIRST_FAILURE_WAIT, LONGEST_FAILURE_WAIT)
         self._is_clear = True
         self._recoveries = 0
         self._closing = asyncio.Event()
@@ -115,7 +115,7 @@ class Journal:
 
     def note_taken(self, number: int, *, now: float) -> None:
         """The hub took the answer; overwrite what the task was given."""
-        self._write(cross_out(number, now=now))
+        self._write(mark_delivered(number, now=now))
 
     def forget(self, number: int) -> None:
         """Nothing is kept of a task."""
@@ -252,7 +252,7 @@ class Journal:
         else:
             self._fail(error)
             self._note_files()
-            wait = self._failures.draw()
+            wait = self._failures.next_wait()
         if not last:
             self._next = self._loop.call_later(wait, self._commit)
 
