@@ -297,10 +297,13 @@ class _ExactCheck:
 
     def __call__(self, raw: bytes) -> Any:
         if self.may_be_decimal is None or not self.may_be_decimal(raw):
+            token = FLOATS.set(UNREAD)
             try:
-                return _within(UNREAD, self.plain, raw)
+                return self.plain(raw)
             except Reread:
                 pass
+            finally:
+                FLOATS.reset(token)
         floats = Floats()
         if self.may_be_decimal is not None or may_lose_digits(raw):
             floats.add(raw)

@@ -510,11 +510,11 @@ class Worker:
         """Run the handler; another may take its place when it has ended."""
         running = None
         try:
-            self._keep_if_stopping()
+            if self._stopping.is_set():
+                self._keep_if_stopping()
             if not await self._tracker.begin(tracked):
                 raise NotBegunError
             call.attempt = tracked.runs
-            self._dispatcher.begin(call)
             if call.action.executor is None:
                 encoded, running = await self._runner.run(call)
             else:
@@ -531,6 +531,7 @@ class Worker:
     async def _run_elsewhere(
         self, tracked: TrackedTask, call: Call
     ) -> tuple[EncodedResponse, Running | None]:
+        self._dispatcher.begin(call)
         try:
             return await self._executors.run(call)
         except NotBegunError:
@@ -542,13 +543,15 @@ class Worker:
     ) -> Call | EncodedResponse:
         """Validate, and wait for its concurrency and the limits."""
         try:
-            if problem := self._find_problem(tracked):
+            if tracked.is_recovered and (problem := self._find_problem(tracked)):
                 error = ActionError(f"{task.action!r} {problem}")
                 return self._dispatcher.refuse(task, error, "task interrupted")
             call = self._dispatcher.prepare(task)
             if isinstance(call, EncodedResponse):
                 return call
-            await self._wait_for_permits(slot, call)
+            action = call.action
+            if action.max_concurrency is not None or self._limits.holds(action):
+                await self._wait_for_permits(slot, call)
         except RateLimitedError as error:
             self._keep_if_stopping()
             return self._dispatcher.refuse(task, error, "task limited")
@@ -558,8 +561,6 @@ class Worker:
 
     def _find_problem(self, tracked: TrackedTask) -> str | None:
         """Why a task from the journal is not run; ``None``: it is."""
-        if not tracked.is_recovered:
-            return None
         action = self._dispatcher.find(tracked.task.action)
         return self._tracker.judge(
             tracked, idempotent=action is not None and action.idempotent

@@ -158,13 +158,14 @@ class Submitter:
         pending = PendingResult(tracked, result, self._counters.answered)
         pending.failures = int(was_sent)
         self._counters.submitting += 1
-        backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+        backoff: Backoff | None = None
         is_deferred = False
         try:
             while (reply := await self._send(pending)) is None:
                 is_deferred = self._defer(pending)
                 if is_deferred:
                     return None
+                backoff = backoff or Backoff(FIRST_WAIT, LONGEST_WAIT)
                 await self._wait(pending, backoff.next_wait())
             return reply.next_task
         finally:
@@ -190,7 +191,8 @@ class Submitter:
             return await self._send(pending)
         if isinstance(reply, Accepted):
             self._counters.answered += 1
-            self._counters.note_oversized(reply.oversized)
+            if reply.oversized is not None:
+                self._counters.note_oversized(reply.oversized)
             self.brings_tasks = bool(reply.next_task or reply.oversized)
         elif reply.is_known and (tracked.is_repeated or pending.failures):
             self._counters.answered += 1

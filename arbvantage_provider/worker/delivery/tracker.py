@@ -349,9 +349,10 @@ class TaskTracker:
 
     def _find_result(self, tracked: TrackedTask) -> Result | None:
         """The result of the same task, if it is done."""
+        finished = None
         if tracked.digest in self._cache:
             self._expire(self._cache.drop_old(self._now()))
-        finished = self._cache.count(tracked.digest)
+            finished = self._cache.count(tracked.digest)
         if finished is not None:
             tracked.repeats = finished.repeats
         if tracked.digest in self._again:

@@ -68,7 +68,7 @@ class Runner:
             raise
         finally:
             if running.done():
-                self._forget(running)
+                self._calls.pop(running, None)
             else:
                 running.add_done_callback(self._forget)
         if running.cancelled():
@@ -90,6 +90,7 @@ class Runner:
             self._calls[running] = call
             return running
         call.loop = self._loop
+        self._dispatcher.begin(call)
         self._deadlines.add(ended, call.timeout)
         return self._threads.run(
             partial(self._run_sync, call), partial(self._end, ended)
