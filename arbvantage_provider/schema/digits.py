@@ -7,6 +7,7 @@ digits: ``0.10`` would be the ``Decimal`` ``0.1``, and ``1e23`` another ``int``.
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import Final
 
 from pydantic_core import PydanticCustomError
@@ -85,6 +86,8 @@ def take_integral(value: object) -> object:
 
 def _read_integral(value: float) -> object:
     floats = FLOATS.get()
+    if not isfinite(value):
+        return value  # which no check of an integer takes
     if floats is None or floats is UNREAD:
         if not value.is_integer():
             return value

@@ -145,6 +145,8 @@ def judge(schema: CompiledSchema, raw: bytes) -> str:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @example(({"a": Any}, '{"a": {"b": 1, "b": 2, "c": NaN}}'))
+@example(({"a": int}, '{"a": 1e999}'))
+@example(({"a": int}, '{"a": Infinity, "more": NaN}'))
 @example(({"a": str}, '{"a": "\\" :", "a": ":"}'))
 def test_what_counting_proves_is_what_a_look_at_each_key_takes(
     written: Written,

@@ -238,7 +238,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch, request: Any) -> Lacking:
     return Lacking(monkeypatch, request.param)
 
 
-BEFORE: list[tuple[type, str]] = [(Submitter, "fit"), (TaskTracker, "answer")]
+BEFORE: list[tuple[type, str]] = [(Submitter, "fit"), (TaskTracker, "note_result")]
 """What is called once a task has its answer, before the hub has it."""
 
 
@@ -281,7 +281,7 @@ def test_what_fails_once_the_hub_has_a_result_is_made_good(
 def test_a_task_whose_error_cannot_be_told_is_answered_when_it_comes_again(
     kept: Provider, runs: list[int], hub: LocalHub, lacking: Lacking
 ) -> None:
-    lacking.at(TaskTracker, "answer")
+    lacking.at(TaskTracker, "note_result")
     lacking.at(Dispatcher, "fail")
     with running(kept, hub):
         handle = hub.submit("count")
