@@ -131,11 +131,14 @@ def _evaluate_text(name: str, text: Any, layers: list[Any]) -> Any:
     """
     problem: Exception | None = None
     theirs = [each for each in layers if _annotates(each, name, text)]
+    if not theirs:
+        theirs = [each for each in _list_held(layers) if _annotates(each, name, text)]
     for layer in (*reversed(theirs), *layers):
-        try:
-            return _evaluate_in(text, *_read_scope(layer))
-        except Exception as error:  # noqa: BLE001 - whatever it raises, it does not evaluate
-            problem = problem or error
+        for scope, own in _list_scopes(layer, name, text):
+            try:
+                return _evaluate_in(text, scope, own)
+            except Exception as error:  # noqa: BLE001 - whatever it raises, it does not evaluate
+                problem = problem or error
     said = (
         f"its annotation {text!r} cannot be resolved ({problem}); "
         "define or import the name at the top of the module"
@@ -154,15 +157,44 @@ def _annotates(layer: Any, name: str, text: object) -> bool:
     return getattr(layer, "__annotations__", {}).get(name) == text
 
 
-def _read_scope(layer: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The global and the local names of a layer."""
+def _list_held(layers: list[Any]) -> list[Any]:
+    """What is behind layers that show a signature, and name nothing they wrap."""
+    held: list[Any] = []
+    waiting = [*layers]
+    while waiting and len(held) < _MOST_LAYERS:
+        layer = waiting.pop()
+        if hasattr(layer, "__signature__"):
+            kept = dict(_read_closure(layer)) | getattr(layer, "__dict__", {})
+            found = [below for each in kept.values() for below in list_layers(each)]
+            held += found
+            waiting += found
+    return held
+
+
+def _list_scopes(
+    layer: Any, name: str, text: object
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The global and the local names that an annotation of a layer may mean."""
     module = sys.modules.get(getattr(layer, "__module__", None) or "")
-    scope = getattr(layer, "__globals__", None)
+    theirs = vars(module) if module else {}
+    scope = getattr(layer, "__globals__", theirs)
     parameters = getattr(layer, "__type_params__", ())
-    return (
-        scope if scope is not None else dict(vars(module)) if module else {},
-        {each.__name__: each for each in parameters} | dict(_read_closure(layer)),
-    )
+    own = {each.__name__: each for each in parameters} | dict(_read_closure(layer))
+    # ``wraps`` copies annotations together with the name of their module.
+    if _annotates(layer, name, text) and not _defines(layer, name):
+        yield theirs, own
+    yield scope, own
+    owner: Any = module
+    for step in str(getattr(layer, "__qualname__", "")).split(".")[:-1]:
+        owner = getattr(owner, step, None)
+    if inspect.isclass(owner):
+        yield theirs, dict(vars(owner))
+
+
+def _defines(layer: Any, name: str) -> bool:
+    """Whether a function has the parameter itself."""
+    code = getattr(layer, "__code__", None)
+    return code is None or name in inspect.getargs(code).args
 
 
 def _read_closure(layer: Any) -> Iterator[tuple[str, Any]]:

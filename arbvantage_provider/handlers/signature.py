@@ -69,7 +69,7 @@ def read_signature(action: str, handler: Any) -> Signature:
         ),
         returns=signature.return_annotation,
         is_async=inspect.iscoroutinefunction(find_entry(handler)),
-        is_wrapped=_is_wrapped(handler),
+        is_wrapped=_is_wrapped(handler, signature),
     )
 
 
@@ -82,11 +82,20 @@ def _refuse_uncallable(handler: Any) -> str:
     return f"{handler!r} cannot be called; register a function"
 
 
-def _is_wrapped(handler: Any) -> bool:
+def _is_wrapped(handler: Any, signature: inspect.Signature) -> bool:
     while isinstance(handler, functools.partial):
         handler = handler.func
     # ``singledispatch`` chooses by the first argument that is passed by position.
-    return hasattr(handler, "__wrapped__") and not hasattr(handler, "register")
+    if hasattr(handler, "register"):
+        return False
+    code = getattr(find_entry(handler), "__code__", None)
+    if hasattr(handler, "__wrapped__") or code is None:
+        return hasattr(handler, "__wrapped__")
+    # A signature that somebody set may be of more than can be passed by position.
+    own = inspect.getargs(code)
+    takes_names = own.varargs is None and own.varkw is not None
+    is_known = {*own.args} - {"self", "cls"} <= signature.parameters.keys()
+    return hasattr(handler, "__signature__") and takes_names and is_known
 
 
 def refuse_unbound(

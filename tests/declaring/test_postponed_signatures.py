@@ -81,6 +81,36 @@ def bare(function):
     return call
 
 
+def bare_of(function):
+    def call(**kwargs):
+        return function(**kwargs)
+
+    call.__signature__ = inspect.signature(function)
+    return call
+
+
+def bare_copy_of(function):
+    call = bare_of(function)
+    call.__module__ = function.__module__
+    call.__annotations__ = function.__annotations__
+    return call
+
+
+def circular(function):
+    call = functools.wraps(function)(bare_of(function))
+    call.__wrapped__ = call
+    return call
+
+
+class Holding:
+    def __init__(self, function):
+        self._function = function
+        self.__signature__ = inspect.signature(function)
+
+    def __call__(self, **kwargs):
+        return self._function(**kwargs)
+
+
 def logged(function):
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -94,7 +124,17 @@ from __future__ import annotations
 
 import functools
 
-from decorators import Renamed, bare, logged, with_extra, without
+from decorators import (
+    Holding,
+    Renamed,
+    bare,
+    bare_copy_of,
+    bare_of,
+    circular,
+    logged,
+    with_extra,
+    without,
+)
 from pydantic import BaseModel
 
 
@@ -130,14 +170,45 @@ def deep(item: Item, key: str) -> Item:
     return item
 
 
+@bare_of
+def held(item: Item) -> Item:
+    return item
+
+
+@bare_copy_of
+def copied(item: Item) -> Item:
+    return item
+
+
+@circular
+def looped(item: Item) -> Item:
+    return item
+
+
+@Holding
+def kept(item: Item) -> Item:
+    return item
+
+
+held_partial = functools.partial(bare_of(held))
+
+
 class Service:
+    class Own(BaseModel):
+        beds: int
+
     @without("key")
     def method(self, item: Item, key: str) -> Item:
+        return item
+
+    @without("key")
+    def nested(self, item: Own, key: str) -> Own:
         return item
 
 
 partial = functools.partial(reduced)
 method = Service().method
+nested = Service().nested
 
 
 def make_local():
@@ -192,7 +263,13 @@ def _load(folder: Path, name: str, text: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["reduced", "renamed", "deep", "partial", "method"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("reduced", "renamed", "deep", "partial", "method", "nested"),
+        *("held", "copied", "looped", "kept", "held_partial"),
+    ],
+)
 def test_text_in_a_signature_is_resolved_where_the_handler_is(
     run: Run, handlers: ModuleType, name: str
 ) -> None:
