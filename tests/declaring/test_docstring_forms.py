@@ -5,9 +5,11 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pytest
+from pydantic import BaseModel
 
 from arbvantage_provider import Provider
 from arbvantage_provider.export import export_json_schema
@@ -52,6 +54,23 @@ FORMS: dict[str, tuple[str, str, str]] = {
         "first",
     ),
     "NumPy": ("Do.\n\n    Parameters\n    ----------\n    a : int\n", "Do.", ""),
+    "NumPy at once": ("Parameters\n----------\na : int\n    first\n", "", ""),
+    "NumPy without a blank line": (
+        "Do.\n    Parameters\n    ----------\n    a : int\n",
+        "Do.",
+        "",
+    ),
+    "Sphinx at once": (":param a: first\n:returns: no\n", "", ""),
+    "Sphinx without a blank line": ("Do.\n    :param a: first\n", "Do.", ""),
+    "Epydoc": ("Do.\n    @param a: first\n", "Do.", ""),
+    "a directive": ("Do.\n    .. versionadded:: 2\n", "Do.", ""),
+    "by name only": ("Do.\n\n    Keyword Args:\n        a: first\n", "Do.", "first"),
+    "others": (
+        "Do.\n\n    Args:\n        b: x\n    Other Parameters:\n        a: first\n",
+        "Do.",
+        "first",
+    ),
+    "no space": ("Do.\n    Args:\n        b: x\n        a:first\n", "Do.", "first"),
     "Sphinx": ("Do.\n\n    :param a: first\n", "Do.", ""),
     "a colon in the text": (
         "Do.\n    Args:\n        a: see http://x: y\n",
@@ -110,6 +129,22 @@ class OnClass:
     def __init__(self, a: int) -> None: ...
 
 
+class OnConstructor:
+    def __init__(self, a: int) -> None:
+        """Do it.
+
+        Args:
+            a: first
+        """
+
+
+class Inherited(OnCall):
+    """Do it."""
+
+
+class InheritedTwice(Inherited): ...
+
+
 class Method:
     def do(self, a: int) -> int:
         """Do it.
@@ -153,6 +188,8 @@ class Decorated:
         (functools.partial(OnCall()), "Do it."),
         (OnBoth(), "Does it."),
         (OnClass, "Do it."),
+        (OnConstructor, "Do it."),
+        (InheritedTwice(), "Do it."),
         (Method().do, "Do it."),
         (Inheriting().do, "Do it."),
         (functools.partial(Method().do), "Do it."),
@@ -167,3 +204,42 @@ def test_it_is_found_wherever_it_stands(
     provider.actions.register("do")(handler)
     assert provider.actions["do"].description == summary
     assert provider.actions["do"].payload.fields["a"].description == "first"
+
+
+class Silent:
+    def __call__(self, a: int) -> int:
+        return a
+
+
+class SilentDict(dict[str, Any]):
+    def __call__(self, a: int) -> int:
+        return a
+
+
+@dataclass
+class SilentDataclass:
+    a: int
+
+
+class SilentModel(BaseModel):
+    a: int
+
+
+class SilentTuple(NamedTuple):
+    a: int
+
+
+@functools.lru_cache
+def silent(a: int) -> int:
+    return a
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [Silent(), SilentDict(), SilentDataclass, SilentModel, SilentTuple, silent],
+)
+def test_what_python_says_of_every_class_describes_no_action(
+    provider: Provider, handler: Any
+) -> None:
+    provider.actions.register("do")(handler)
+    assert provider.actions["do"].description == ""
