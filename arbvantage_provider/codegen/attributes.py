@@ -1,11 +1,13 @@
 """What the methods of a class give to ``self``."""
 
 import ast
+import builtins
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from arbvantage_provider.codegen.ast_signatures import Function
+from arbvantage_provider.codegen.inference import spell_contents
 from arbvantage_provider.codegen.types import TypeFormatter
 
 _DISPLAYS: Final[Mapping[type[ast.expr], type]] = {
@@ -35,7 +37,8 @@ def list_attributes(
             continue
         parameters = _list_annotations(method)
         for name, annotation, value in _list_targets(method):
-            spelled = annotation or _infer(value, parameters, names)
+            spelled = annotation or _infer(value, parameters)
+            spelled = spelled or _infer_class(value, names, formatter)
             found.setdefault(name, spelled or _spell_kind(value, formatter))
     return found
 
@@ -68,17 +71,26 @@ def _list_targets(method: Function) -> Iterator[tuple[str, str, ast.expr | None]
                     yield each.attr, annotation, value if is_whole else None
 
 
-def _infer(
-    value: ast.expr | None, parameters: Mapping[str, str], names: Mapping[str, Any]
+def _infer(value: ast.expr | None, parameters: Mapping[str, str]) -> str:
+    """The type of a parameter; else ``""``."""
+    return parameters.get(value.id, "") if isinstance(value, ast.Name) else ""
+
+
+def _infer_class(
+    value: ast.expr | None, names: Mapping[str, Any], formatter: TypeFormatter
 ) -> str:
-    """The type of a parameter, or the class that is called; else ``""``."""
-    match value:
-        case ast.Name(name):
-            return parameters.get(name, "")
-        case ast.Call(function) if inspect.isclass(_find(function, names)):
-            return ast.unparse(function)
-        case _:
-            return ""
+    """The class that is called, such as ``Queue[Any]``; else ``""``."""
+    if not isinstance(value, ast.Call):
+        return ""
+    function = value.func
+    is_whole = isinstance(function, ast.Subscript)
+    kind = _find(
+        function.value if isinstance(function, ast.Subscript) else function, names
+    )
+    if not inspect.isclass(kind):
+        return ""
+    spelled = ast.unparse(function)
+    return spelled if is_whole else spelled + spell_contents(kind, formatter)
 
 
 def _spell_kind(value: ast.expr | None, formatter: TypeFormatter) -> str:
@@ -92,4 +104,6 @@ def _find(node: ast.expr, names: Mapping[str, Any]) -> Any:
     """What a dotted name stands for."""
     if isinstance(node, ast.Attribute):
         return getattr(_find(node.value, names), node.attr, None)
-    return names.get(node.id) if isinstance(node, ast.Name) else None
+    if not isinstance(node, ast.Name):
+        return None
+    return names.get(node.id, getattr(builtins, node.id, None))

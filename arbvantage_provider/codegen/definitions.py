@@ -18,7 +18,11 @@ from arbvantage_provider.codegen.ast_signatures import (
     type_arguments,
 )
 from arbvantage_provider.codegen.attributes import list_attributes
-from arbvantage_provider.codegen.inference import is_alias, spell_type_of
+from arbvantage_provider.codegen.inference import (
+    is_alias,
+    spell_contents,
+    spell_type_of,
+)
 from arbvantage_provider.codegen.types import TypeFormatter
 
 _ACCESSORS: Final = (".setter", ".getter", ".deleter")
@@ -26,6 +30,15 @@ _ACCESSORS: Final = (".setter", ".getter", ".deleter")
 
 _WITH_VALUE: Final = ("Final", "TypeAlias")
 """Annotations that leave the type to the value."""
+
+_EMPTY: Final[Mapping[str, type]] = {
+    "[]": list,
+    "list()": list,
+    "{}": dict,
+    "dict()": dict,
+    "set()": set,
+}
+"""Values that leave open what they hold."""
 
 _CHECKED: Final = ("sys.version_info", "sys.platform")
 """Conditions that type checkers understand."""
@@ -138,7 +151,7 @@ class Definitions:
         types = {**self._find_owner(function), **known.parameters}
         anything = self.formatter.spell(Any)
         written.args = type_arguments(function.args, types, anything)
-        if function.name == "__init__":
+        if function.name in ("__init__", "__init_subclass__"):
             written.returns = ast.Constant(None)
         elif known.returns or function.returns is None:
             written.returns = parse(known.returns or anything)
@@ -176,13 +189,27 @@ class Definitions:
 
     def _write_assigned(self, statement: ast.Assign) -> Iterator[ast.stmt]:
         """In a class the value stays, as an enum or a model reads it."""
-        for name in _list_names(statement.targets):
-            self.seen.add(name)
+        names = [*_list_names(statement.targets)]
+        self.seen.update(names)
+        if self.is_class:
+            contents = self._spell_empty(statement.value)
+            written = copy.copy(statement)
+            written.value = parse(contents) if contents else statement.value
+            yield written
+            return
+        for name in names:
             value = self.names.get(name)
-            if self.is_class or name == "__all__" or is_alias(value):
+            if name == "__all__" or is_alias(value):
                 yield _make(f"{name} = {ast.unparse(statement.value)}")
             else:
                 yield _make(f"{name}: {spell_type_of(value, self.formatter)}")
+
+    def _spell_empty(self, value: ast.expr) -> str:
+        """An empty container with the types that no checker finds: ``list[Any]()``."""
+        kind = _EMPTY.get(ast.unparse(value))
+        if kind is None:
+            return ""
+        return f"{kind.__name__}{spell_contents(kind, self.formatter)}()"
 
     def _write_if(self, statement: ast.If) -> Iterator[ast.stmt]:
         test = ast.unparse(statement.test)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mypy.api
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -142,3 +143,69 @@ def test_a_star_import_stands_for_its_names(
     assert "from stars import *\n" in stub
     assert "own: int" in stub
     assert not {"first: int", "_second: int", "third: int"} & {*stub.splitlines()}
+
+
+GENERICS = """
+import asyncio
+from functools import partial
+from typing import Generic, ParamSpec, TypeVar
+
+from pydantic import BaseModel
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Box(Generic[T]):
+    empty = []
+    by_name = {}
+    seen = set()
+    first, second = 1, "two"
+
+    def __init__(self):
+        self.queue = asyncio.Queue()
+        self.plain = dict()
+
+    def __init_subclass__(cls, **options): ...
+
+
+class Calls(Generic[P]):
+    def __init__(self):
+        self.held = Box[int]()
+
+
+class Data(BaseModel, Generic[T]):
+    value: T
+
+
+box, calls, data, known = Box(), Calls(), Data(value=1), Box[int]()
+queue, part = asyncio.Queue(), partial(int)
+"""
+
+
+@pytest.mark.once
+def test_generic_classes_and_empty_containers_say_what_they_hold(
+    folder: Path, write_stub: Callable[[str], str], pytestconfig: pytest.Config
+) -> None:
+    stub = write_stub(GENERICS)
+    assert {
+        "    empty = list[Any]()",
+        "    by_name = dict[Any, Any]()",
+        "    seen = set[Any]()",
+        '    first, second = (1, "two")',
+        "    queue: asyncio.Queue[Any]",
+        "    held: Box[int]",
+        "    plain: dict[Any, Any]",
+        "    def __init_subclass__(cls, **options: Any) -> None: ...",
+        "box: Box[Any]",
+        "calls: Calls[...]",
+        "data: Data[Any]",
+        "known: Box[int]",
+        "queue: Queue[Any]",
+        "part: partial[Any]",
+    } <= {*stub.splitlines()}
+    (folder / "app.pyi").write_text(stub)
+    cache = pytestconfig.rootpath / ".mypy_cache" / "stubs"
+    words = ["--strict", "--follow-imports=silent", "--config-file="]
+    found, problem, code = mypy.api.run([*words, "--cache-dir", str(cache), "app.pyi"])
+    assert (code, problem) == (0, ""), found
