@@ -117,6 +117,7 @@ class Definitions:
             if ast.unparse(statement.target) == "__all__":
                 yield statement
         elif type(statement).__name__ == "TypeAlias":
+            self.seen.update(_list_names([statement]))
             yield statement
 
     def _write_import(
@@ -266,7 +267,7 @@ def _list_starred(statement: ast.ImportFrom, home: str) -> Iterator[str]:
     yield from getattr(module, "__all__", public)
 
 
-def _list_names(targets: Sequence[ast.expr]) -> Iterator[str]:
+def _list_names(targets: Sequence[ast.AST]) -> Iterator[str]:
     for target in targets:
         for node in ast.walk(target):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

@@ -38,9 +38,11 @@ def spell_type_of(value: Any, formatter: TypeFormatter) -> str:
 def spell_contents(kind: type, formatter: TypeFormatter) -> str:
     """What a generic class holds, such as ``[Any]``; ``""``: it is not generic."""
     of_model = getattr(kind, "__pydantic_generic_metadata__", {})
-    own = of_model.get("parameters") or vars(kind).get("__parameters__", ())
+    own = of_model.get("parameters") or vars(kind).get("__parameters__")
+    # It may be a descriptor.
+    known: list[Any] = [*own] if isinstance(own, tuple) else []
     anything = formatter.spell(Any)
-    parts = [_fill(each, anything) for each in own]
+    parts = [_fill(each, anything) for each in known]
     if not parts and _is_generic(kind):
         has_keys = issubclass(kind, Mapping) and not issubclass(kind, Counter)
         parts = [anything] * (2 if has_keys else 1)

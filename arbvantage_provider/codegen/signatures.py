@@ -105,8 +105,8 @@ def _type(action: Action, parameter: _Kind, formatter: TypeFormatter) -> Paramet
         return Parameter(name=name, annotation=received, default=default)
     declared = parameter.annotation
     annotation = type_unsaid(parameter, formatter) or _spell(declared, formatter)
-    is_said = declared not in (_Kind.empty, Any)
-    if parameter.default is None and is_said and not takes_none(declared):
+    type_ = _NAMED.get(parameter.name, Any) if declared is _Kind.empty else declared
+    if parameter.default is None and type_ is not Any and not takes_none(type_):
         annotation += " | None"
     default = _spell_default(action, parameter, formatter)
     return Parameter(name=name, annotation=annotation, default=default)

@@ -259,6 +259,20 @@ def order(item: dict, sold: Inject[Counter], old: Inject[Counter] | None = None)
 """
 
 
+def test_a_default_of_none_is_in_the_type_of_what_is_filled_in(
+    generate: Generate,
+) -> None:
+    code = generate(
+        "from arbvantage_provider import Provider\n"
+        'provider = Provider("p", log_level="CRITICAL")\n'
+        '@provider.actions.register(payload_schema={"a": int})\n'
+        "def act(a, provider=None, now=None, other=None): ...\n"
+    )
+    assert "provider: dict[str, Any] | None = None" in code
+    assert "now: str | None = None" in code
+    assert "other: Any = None" in code
+
+
 def test_what_is_injected_stays_so(generate: Generate) -> None:
     code = generate(INJECTING)
     shown = code[code.rindex("    def order") :]

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,10 @@ def test_generic_classes_and_empty_containers_say_what_they_hold(
     words = ["--strict", "--follow-imports=silent", "--config-file="]
     found, problem, code = mypy.api.run([*words, "--cache-dir", str(cache), "app.pyi"])
     assert (code, problem) == (0, ""), found
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="a statement of Python 3.12")
+def test_an_alias_is_declared_once(write_stub: Callable[[str], str]) -> None:
+    stub = write_stub("type Id = int\nknown = Id\n")
+    assert "type Id = int" in stub
+    assert "Id: " not in stub
