@@ -1,6 +1,6 @@
 """CPU-bound work on a Dask cluster, of two processes on this machine.
 
-Run it; it needs no hub but its own, and ``pip install "arbvantage_provider[dask]"``::
+Run it; it needs no hub but its own, and ``pip install ".[dask]"``, in a clone::
 
     python examples/cluster.py
 

@@ -1,7 +1,7 @@
 """Two providers that share the quota of one API, by a limit in Redis.
 
 Run it with the URL of a Redis or Valkey server; it needs no hub but its own, and
-``pip install "arbvantage_provider[redis]"``::
+``pip install ".[redis]"``, in a clone::
 
     python examples/shared_limit.py redis://127.0.0.1:6379/0
 

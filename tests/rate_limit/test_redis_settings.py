@@ -174,7 +174,7 @@ def test_without_redis_py_it_says_what_to_install(
 
     assert str(caught.value) == (
         "a limit in Redis needs the package redis: "
-        'pip install "arbvantage_provider[redis]"'
+        'pip install "arbvantage_provider[redis]", or pip install ".[redis]" in a clone'
     )
 
 

@@ -26,7 +26,9 @@ from arbvantage_provider.rate_limit.redis.script import SCRIPT
 _SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 _SHORTEST_SECRET: Final = 3
-_INSTALL: Final = 'pip install "arbvantage_provider[redis]"'
+_INSTALL: Final = (
+    'pip install "arbvantage_provider[redis]", or pip install ".[redis]" in a clone'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
