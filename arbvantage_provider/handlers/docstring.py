@@ -87,7 +87,7 @@ def _find_package(kind: type) -> str:
 def _read_constructor(layer: Any) -> str:
     """The docstring of a class's own ``__init__``."""
     own = vars(layer).get("__init__") if inspect.isclass(layer) else None
-    return inspect.cleandoc(getattr(own, "__doc__", None) or "")
+    return inspect.cleandoc((own and own.__doc__) or "")
 
 
 def _read_summary(text: str) -> str:
