@@ -106,7 +106,7 @@ def work(provider: Provider, hub: LocalHub) -> list[Any]:
     """Give a provider all that a hub and a payload may word, and what it answered."""
     register(provider)
     hub.fail_polls("UNAVAILABLE", details=HOSTILE)
-    hub.fail_submits("INVALID_ARGUMENT", details=HOSTILE)
+    hub.fail_submits("INVALID_ARGUMENT", details=HOSTILE, id=f"{HOSTILE}0")
     hub.submit(HOSTILE, id=f"{HOSTILE}0")
     with running(provider, hub):
         hub.wait_until(lambda: hub.polls > 1)
