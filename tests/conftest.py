@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from arbvantage_provider.cli import main
+from arbvantage_provider.observe import writer
 
 # Where programs that tests start find the server, too.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(here).parts[0] in ONCE:
             item.add_marker("once")
+
+
+@pytest.fixture(autouse=True)
+def patient_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is there when its call returns, however late the machine wakes a thread."""
+    for name in ("LOOP_PATIENCE", "PATIENCE", "LONG"):
+        monkeypatch.setattr(writer, name, 10.0)
 
 
 @pytest.fixture

@@ -214,4 +214,6 @@ def test_what_a_program_leaves_behind_starts_nothing(
     write(after)
     done = shell("actions", "program.py")
     assert (done.returncode, hub.polls) == (0, 0)
-    assert "starts a provider while " in done.stderr
+    # From 3.12 on, Python itself may begin no thread so late.
+    refusals = ("starts a provider while ", "can't create new thread")
+    assert any(refusal in done.stderr for refusal in refusals)

@@ -29,6 +29,11 @@ class Held(io.StringIO):
         return super().write(text)
 
 
+@pytest.fixture
+def patient_log() -> None:
+    """Here it is the patience itself that is looked at."""
+
+
 def test_a_line_is_there_when_the_call_returns(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

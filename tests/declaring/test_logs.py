@@ -19,6 +19,7 @@ from patience import wait_for
 from typing_extensions import override
 
 from arbvantage_provider import Provider
+from arbvantage_provider.observe import writer
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -347,6 +348,7 @@ def test_a_reader_that_is_slow_is_not_waited_for_at_each_line(
 ) -> None:
     stream = SlowStream()
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(writer, "LONG", 0.01)
     provider = Provider("tested")
     written: list[int] = []
 

@@ -61,7 +61,7 @@ def test_a_task_that_waits_for_a_process_while_it_stops_is_run_or_kept(
 def test_a_task_that_waits_for_a_process_when_the_rest_is_interrupted_is_left(
     hub: LocalHub, make_provider: Make, held: Any, tmp_path: Path, name: str
 ) -> None:
-    options: dict[str, Any] = {"max_concurrency": 2, "shutdown_timeout": 0.5}
+    options: dict[str, Any] = {"max_concurrency": 2, "shutdown_timeout": 3}
     if name:
         options["journal"] = tmp_path / name
     provider = make_provider(lambda: ProcessPool(1), **options)

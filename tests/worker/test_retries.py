@@ -42,7 +42,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 def test_a_handler_is_run_until_it_does_not_raise(kind: str) -> None:
     attempts: list[int] = []
-    provider = Provider("shop")
+    provider = Provider("shop", execution_timeout=20)
 
     def fail_twice(context: TaskContext, payload: dict[str, Any]) -> str:
         attempts.append(context.attempt)
@@ -61,7 +61,7 @@ def test_the_last_exception_is_what_the_task_ends_with(
     kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     attempts: list[int] = []
-    provider = Provider("shop")
+    provider = Provider("shop", execution_timeout=20)
 
     def fail(context: TaskContext, payload: dict[str, Any]) -> None:
         attempts.append(context.attempt)

@@ -183,7 +183,7 @@ def test_what_comes_when_the_grace_is_over_is_not_answered(
     hold: str,
 ) -> None:
     held, queued = [hub.submit(hold) for _ in range(2)], submit(hub, "echo", 100)
-    provider = make_provider(max_concurrency=2, shutdown_timeout=0.5, **settings)
+    provider = make_provider(max_concurrency=2, shutdown_timeout=3, **settings)
     lost = pytest.raises(HubError, match="2 left unanswered: echo")
     with nullcontext() if settings else lost:  # noqa: SIM117
         with stopping(provider, hub, gate, 2):
@@ -247,7 +247,7 @@ def test_a_task_that_waits_for_a_place_is_run_within_the_grace_or_kept(
 def test_a_task_that_still_waits_for_a_place_when_the_rest_is_interrupted_is_left(
     hub: LocalHub, make_provider: Make, gate: Any, settings: dict[str, Any], hold: str
 ) -> None:
-    provider = make_provider(max_concurrency=4, shutdown_timeout=0.5, **settings)
+    provider = make_provider(max_concurrency=4, shutdown_timeout=3, **settings)
 
     async def wait() -> None:
         gate.begun.release()
