@@ -8,13 +8,14 @@ import enum
 import json
 import uuid
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
-from pydantic import AnyUrl, BaseModel, ConfigDict, create_model
+from pydantic import AnyUrl, BaseModel, ConfigDict, Field, create_model
 from pydantic.errors import PydanticSchemaGenerationError
+from typing_extensions import TypedDict
 
 from arbvantage_provider import optional
 from arbvantage_provider.exceptions import InvalidPayloadError
@@ -36,6 +37,14 @@ class Strict(BaseModel):
 
 class Open(BaseModel):
     model_config = ConfigDict(extra="allow")
+
+
+class Wide(Open):
+    number: int = 1
+
+
+class Filled(TypedDict):
+    number: Annotated[int, Field(default=1)]
 
 
 class Loose(BaseModel):
@@ -146,6 +155,8 @@ def judge(schema: CompiledSchema, raw: bytes) -> str:
 )
 @example(({"a": Any}, '{"a": {"b": 1, "b": 2, "c": NaN}}'))
 @example(({"a": int}, '{"a": 1e999}'))
+@example((Wide, '{"more": NaN}'))
+@example((Filled, '{"more": NaN}'))
 @example(({"a": int}, '{"a": Infinity, "more": NaN}'))
 @example(({"a": str}, '{"a": "\\" :", "a": ":"}'))
 def test_what_counting_proves_is_what_a_look_at_each_key_takes(
