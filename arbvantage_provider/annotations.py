@@ -10,6 +10,7 @@ from typing import (
     Final,
     ForwardRef,
     Literal,
+    TypeGuard,
     TypeVar,
     Union,
     get_args,
@@ -104,12 +105,16 @@ def read_alias(annotation: Any) -> Any:
 
 def _read_unsaid(parameter: Any) -> Any:
     """What a type variable stands for in an alias that is written without types."""
-    is_free = isinstance(parameter, TypeVar) and not (
-        parameter.__bound__ or parameter.__constraints__
-    )
+    return Any if is_free(parameter) else parameter
+
+
+def is_free(parameter: object) -> TypeGuard[TypeVar]:
+    """Whether it is a type variable without a bound, constraints and a default."""
+    if not isinstance(parameter, TypeVar):
+        return False
     none = typing_extensions.NoDefault
     has_default = getattr(parameter, "__default__", none) is not none
-    return Any if is_free and not has_default else parameter
+    return not (parameter.__bound__ or parameter.__constraints__ or has_default)
 
 
 def substitute(value: Any, parameters: tuple[Any, ...], args: tuple[Any, ...]) -> Any:

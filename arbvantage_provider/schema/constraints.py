@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from arbvantage_provider.schema.parts import list_choices
+
 _Node: TypeAlias = Mapping[str, Any]
 
 _VALUES: Final[tuple[Any, ...]] = (
@@ -111,7 +113,7 @@ def _list_samples(
 def _list_inner(node: _Node) -> list[_Node]:
     """What a node makes its value by, where that is known."""
     if node["type"] == "union":
-        return [each[0] if type(each) is tuple else each for each in node["choices"]]
+        return [*list_choices(node)]
     if node["type"] == "chain":
         return [node["steps"][-1]]
     word = _INNER.get(node["type"])

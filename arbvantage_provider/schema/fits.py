@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias, cast
 from pydantic_core import CoreSchema
 
 from arbvantage_provider.schema.constraints import find_unfit
+from arbvantage_provider.schema.parts import list_choices
 from arbvantage_provider.schema.scalars import read_check
 
 _Node: TypeAlias = Mapping[str, Any]
@@ -55,7 +56,7 @@ class _Search:
         if kind in _PYTHON_ONLY or members:
             return None if any(map(_is_json, members)) else ("", _NO_JSON)
         if kind in {"union", "tagged-union"}:
-            found = [self.find(choice) for choice in _list_choices(node)]
+            found = [self.find(choice) for choice in list_choices(node)]
             return found[0] if all(found) else _find_mistake(found)
         if kind in {"nullable", "default"}:
             return _find_mistake([self.find(node["schema"])])
@@ -121,12 +122,6 @@ def _read_function(node: _Node) -> Any:
     is_known = isinstance(given, dict)
     function: Any = cast("_Node", given)["function"] if is_known else len
     return unwrap(function)
-
-
-def _list_choices(node: _Node) -> list[_Node]:
-    choices: Any = node["choices"]
-    several: list[Any] = [*getattr(choices, "values", lambda: choices)()]
-    return [each[0] if isinstance(each, tuple) else each for each in several]
 
 
 def _list_parts(node: _Node) -> Iterator[tuple[str, _Node, bool]]:

@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from arbvantage_provider.schema.digits import take_integral
+from arbvantage_provider.schema.parts import list_choices
 from arbvantage_provider.schema.scalars import read_check
 
 Counter: TypeAlias = Callable[[Any], int]
@@ -111,10 +112,7 @@ class _Builder:
         return self._build_choice(schema["steps"])
 
     def _build_union(self, schema: Any) -> Count:
-        choices: list[Any] = schema["choices"]
-        # A choice may come with a label.
-        parts: list[Any] = [c[0] if type(c) is tuple else c for c in choices]
-        return self._build_choice(parts)
+        return self._build_choice(list_choices(schema))
 
     def _build_choice(self, parts: list[Any]) -> Count:
         if any(self.build(part) != 0 for part in parts):

@@ -3,7 +3,7 @@
 Source: ``pydantic_core.core_schema``
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
 Node: TypeAlias = dict[str, Any]
@@ -28,6 +28,13 @@ def map_parts(node: Node, change: Callable[[Node, str], Node]) -> Node:
     return node | {
         word: _map(node[word], word, change) for word in _PARTS if word in node
     }
+
+
+def list_choices(node: Mapping[str, Any]) -> list[Node]:
+    """The members of a union, which may come with labels, or by their tags."""
+    choices: Any = node["choices"]
+    several: list[Any] = [*getattr(choices, "values", lambda: choices)()]
+    return [each[0] if isinstance(each, tuple) else each for each in several]
 
 
 def _map(part: Any, word: str, change: Callable[[Node, str], Node]) -> Any:

@@ -3,10 +3,11 @@
 import dataclasses
 import typing
 from collections.abc import Generator, Hashable
-from typing import Any, Final, TypeVar, cast, get_args, get_origin
+from typing import Any, Final, cast, get_args, get_origin
 
 import typing_extensions
 
+from arbvantage_provider.annotations import is_free
 from arbvantage_provider.context import TaskContext
 
 _QUALIFIERS: Final[tuple[tuple[Any, str], ...]] = (
@@ -52,16 +53,10 @@ def find_instead(declared: Any) -> str:
             return f"{form.__name__} {problem}"
     if isinstance(kind, _VARIABLES):
         return f"{kind.__name__} {_PARAMETERS}"
-    if isinstance(declared, TypeVar) and not _says_something(declared):
-        name = declared.__name__
+    if is_free(kind):
+        name = kind.__name__
         return f"the type variable {name} may be anything; write Any, or what it is"
     return ""
-
-
-def _says_something(variable: TypeVar) -> bool:
-    none = typing_extensions.NoDefault
-    has_default = getattr(variable, "__default__", none) is not none
-    return bool(variable.__bound__ or variable.__constraints__ or has_default)
 
 
 def _write_inner(declared: Any) -> str:

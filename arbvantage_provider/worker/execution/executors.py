@@ -33,6 +33,7 @@ from arbvantage_provider.executors.source import ExecutorSource
 from arbvantage_provider.handlers.invoke import read_arguments
 from arbvantage_provider.worker.call import Call, EncodedResponse
 from arbvantage_provider.worker.execution.dispatcher import Dispatcher
+from arbvantage_provider.worker.runtime.deadlines import set_done
 from arbvantage_provider.worker.runtime.threads import ThreadPool
 
 _QUICK: Final[frozenset[Any]] = frozenset(
@@ -462,18 +463,14 @@ def _watch(future: Future[Any] | None) -> "asyncio.Future[None]":
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
 
-    def settle() -> None:
-        if not done.done():
-            done.set_result(None)
-
     def notify(_: object) -> None:
         try:
-            loop.call_soon_threadsafe(settle)
+            loop.call_soon_threadsafe(set_done, done)
         except RuntimeError:
             return  # the loop is closed: nobody waits any more
 
     if future is None:
-        settle()
+        set_done(done)
     else:
         future.add_done_callback(notify)
     return done
